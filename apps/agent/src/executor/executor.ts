@@ -1,0 +1,68 @@
+import type { Execution } from "@drover/domain/execution";
+
+/** One attempt to run, as claimed. `taskKey` and `fence` name the claim; both are decimal bigints. */
+export interface RunRequest {
+  taskKey: string;
+  fence: string;
+  attempt: number;
+  /** The id that clients know. */
+  taskId: string;
+  namespace: string;
+  class: string;
+  execution: Execution;
+  /** Any JSON value. */
+  payload: unknown;
+  timeoutSeconds: number;
+}
+
+/** How an attempt ended. Errors carry a class to act on: exit_nonzero, timeout, oom_killed, image_unavailable, ... */
+export type RunOutcome =
+  | { state: "completed"; result: RunResult }
+  | { state: "failed"; errorClass: string; message: string; result?: RunResult };
+
+/** What an attempt left behind (JSON; the compatible interfaces render it from this). */
+export interface RunResult {
+  exitCode: number | null;
+  durationMs: number;
+  outputs: { path: string; type?: string; name?: string; sizeBytes: number; checksum: string }[];
+  /** Parsed contents of the JSON outputs, by name or path. */
+  outputsSummary: Record<string, unknown>;
+  /** The last 4096 bytes of each stream. */
+  stdoutTail: string;
+  stderrTail: string;
+  /** JSON after `__DSPY_RESULT__:` on a line of stdout. */
+  runnerOutput?: unknown;
+  workingDir: string;
+}
+
+export type LogStream = "stdout" | "stderr" | "system";
+
+/** Where a run's output goes; the sink bounds and batches, and never throws. */
+export interface LogSink {
+  write(stream: LogStream, text: string, at: Date): void;
+}
+
+/** Why a run is stopped before its end; it becomes the error class of the outcome. */
+export type StopReason = "timeout" | "cancelled" | "lease_lost" | "drained";
+
+export interface Run {
+  readonly taskKey: string;
+  readonly fence: string;
+  /** Never rejects. */
+  readonly outcome: Promise<RunOutcome>;
+  /** Ends the run: a polite signal, then after the grace a kill. Resolves when it is proven gone. */
+  stop(reason: StopReason): Promise<void>;
+}
+
+/** A way to run tasks on this host. */
+export interface TaskExecutor {
+  readonly name: "docker" | "process";
+  /** Whether it can run anything now; the reason otherwise, as a sentence. */
+  probe(): Promise<{ ready: true; facts: Record<string, string> } | { ready: false; reason: string }>;
+  /** Starts an attempt. Faults of the start become the outcome. */
+  start(request: RunRequest, logs: LogSink): Run;
+  /** Takes up what a former life of this agent left running, by label. Key: taskKey and fence. */
+  adopt(held: { taskKey: string; fence: string; request: RunRequest }[], logs: (request: RunRequest) => LogSink): Promise<Run[]>;
+  /** Removes own leftovers that no held claim names, once they are older than the grace. */
+  sweep(held: ReadonlySet<string>): Promise<{ removed: string[] }>;
+}
