@@ -1,0 +1,60 @@
+/** What a submitter may say about further attempts. */
+export interface RetryPolicy {
+  /** Attempts in all, the first included. */
+  maxAttempts: number;
+  baseDelayMs: number;
+  maxDelayMs: number;
+  /** Error classes that end the task at once, besides those of `neverRetried`. */
+  noRetryOn: string[];
+}
+
+export interface RetryQuestion {
+  policy: RetryPolicy;
+  /** Failed attempts so far, this one included; losses and releases do not count. */
+  failures: number;
+  errorClass: string;
+  /** Set by whoever failed: waited exactly, instead of what the policy says. */
+  retryAfterMs?: number;
+  /** From 0 to 1, drawn by the caller. */
+  jitter: number;
+}
+
+export type RetryVerdict = { retry: true; delayMs: number } | { retry: false; reason: "error_class" | "attempts_exhausted" };
+
+export const defaultRetryPolicy: Readonly<RetryPolicy> = { maxAttempts: 3, baseDelayMs: 1000, maxDelayMs: 60_000, noRetryOn: [] };
+
+/** Error classes that another attempt cannot mend, under any policy. */
+export const neverRetried: readonly string[] = ["cancelled", "invalid_execution", "mount_refused", "quarantined"];
+
+export const quarantineAfter = { losses: 3, distinctHolders: 2 } as const;
+
+/** Fills the parts that a submitter left out. */
+export function completeRetryPolicy(given: Partial<RetryPolicy> = {}): RetryPolicy {
+  return { ...defaultRetryPolicy, noRetryOn: [], ...given };
+}
+
+/** Decides whether a failed attempt is followed by another one, and how long that one waits. */
+export function decideRetry({ policy, failures, errorClass, retryAfterMs, jitter }: RetryQuestion): RetryVerdict {
+  if (neverRetried.includes(errorClass) || policy.noRetryOn.includes(errorClass)) {
+    return { retry: false, reason: "error_class" };
+  }
+  if (failures >= policy.maxAttempts) {
+    return { retry: false, reason: "attempts_exhausted" };
+  }
+  return { retry: true, delayMs: retryAfterMs ?? retryDelayMs(policy, failures, jitter) };
+}
+
+/**
+ * Milliseconds to wait after the given number of failures; the twin of `drover.retry_delay_ms`:
+ * floor(min(maxDelayMs, baseDelayMs * 2^min(failures - 1, 62)) * (0.5 + jitter / 2)), all in double precision.
+ */
+export function retryDelayMs({ baseDelayMs, maxDelayMs }: Pick<RetryPolicy, "baseDelayMs" | "maxDelayMs">, failures: number, jitter: number): number {
+  const ceilingMs = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(failures - 1, 62));
+  return Math.floor(ceilingMs * (0.5 + jitter / 2));
+}
+
+/** Decides whether a task whose lease was lost goes back into its queue or is kept away from further holders. */
+export function decideLoss({ losses, distinctHolders }: { losses: number; distinctHolders: number }): "requeue" | "quarantine" {
+  const isPoison = losses >= quarantineAfter.losses && distinctHolders >= quarantineAfter.distinctHolders;
+  return isPoison ? "quarantine" : "requeue";
+}
