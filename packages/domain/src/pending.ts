@@ -1,0 +1,85 @@
+import type { ExecutorName } from "./execution.ts";
+import type { TaskState } from "./task.ts";
+
+export type WaitingReason = "delayed" | "retrying" | "rate_limited" | "blocked";
+export type PendingReason = WaitingReason | "class_paused" | "class_limit" | "no_holder" | "queued";
+
+export interface PendingFacts {
+  state: TaskState;
+  /** Set while the task is waiting. */
+  waitingReason?: WaitingReason;
+  untilAt?: Date;
+  className: string;
+  classPaused: boolean;
+  /** Absent: no limit. */
+  classLimit?: number;
+  classRunning: number;
+  executor: ExecutorName;
+  /** The type of its handler; empty where the executor is no worker. */
+  taskType: string;
+  /** Holders with a live lease that serve this queue. */
+  liveHolders: number;
+  /** Tasks of the same queue that are claimed first. */
+  ahead: number;
+}
+
+export interface PendingAnswer {
+  reason: PendingReason;
+  /** A sentence with the values in it, and what to do where someone has to. */
+  message: string;
+  untilMs?: number;
+}
+
+/** Why a task does not run yet; undefined once it runs or has ended. */
+export function explainPending(facts: PendingFacts): PendingAnswer | undefined {
+  if (facts.state === "waiting") {
+    return explainWaiting(facts);
+  }
+  return facts.state === "pending" ? explainQueued(facts) : undefined;
+}
+
+function explainWaiting({ waitingReason = "blocked", untilAt }: PendingFacts): PendingAnswer {
+  const causes: Record<WaitingReason, string> = {
+    delayed: "It was submitted with a delay",
+    retrying: "Its last attempt failed and the next one waits",
+    rate_limited: "A rate limit holds it back",
+    blocked: "Something else has to end first",
+  };
+  const until = untilAt === undefined ? "" : ` until ${untilAt.toISOString()}`;
+  return { reason: waitingReason, message: `${causes[waitingReason]}${until}.`, ...(untilAt && { untilMs: untilAt.getTime() }) };
+}
+
+function explainQueued(facts: PendingFacts): PendingAnswer {
+  const { className, classPaused, classLimit, classRunning, liveHolders, ahead } = facts;
+  if (classPaused) {
+    return { reason: "class_paused", message: `Class ${className} is paused; \`drover class resume ${className}\` lets it go on.` };
+  }
+  if (classLimit !== undefined && classRunning >= classLimit) {
+    return {
+      reason: "class_limit",
+      message: `Class ${className} runs ${count(classRunning, "task")} and its limit is ${classLimit}; ${queued(ahead)}.`,
+    };
+  }
+  if (liveHolders === 0) {
+    return { reason: "no_holder", message: missingHolder(facts) };
+  }
+  return { reason: "queued", message: `${capital(queued(ahead))}; ${count(liveHolders, "live holder")} can run it.` };
+}
+
+function missingHolder({ className, executor, taskType }: PendingFacts): string {
+  return executor === "worker"
+    ? `No live worker handles type "${taskType}" in class ${className}; start one, or look at \`drover node list\`.`
+    : `No live agent runs ${executor} tasks of class ${className}; start one with \`drover agent\`, or look at \`drover node list\`.`;
+}
+
+function queued(ahead: number): string {
+  return ahead === 0 ? "it is the next of its queue" : `${count(ahead, "task")} of its queue ${ahead === 1 ? "runs" : "run"} before it`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
