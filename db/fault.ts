@@ -1,0 +1,49 @@
+import { DroverError } from "@drover/domain/error";
+
+/**
+ * Tells the faults of the connection and the server's own moods (worth another try) from mistakes in a statement.
+ * Transient faults become DroverError `unavailable`; the others pass as they are, for the log.
+ */
+export function asDatabaseFault(error: unknown): unknown {
+  if (error instanceof DroverError) return error;
+  return isTransient(error)
+    ? new DroverError("unavailable", "The database does not answer right now.", {
+        hint: "The call is safe to repeat; try again in a moment.",
+        retryAfterMs: 1000,
+        cause: error,
+      })
+    : error;
+}
+
+/** Whether the same statement may succeed a moment later: lost connection, restart, failover, deadlock, time-out. */
+export function isTransient(error: unknown): boolean {
+  const code = errorCode(error);
+  return code !== undefined && (transientCodes.has(code) || transientClasses.has(code.slice(0, 2)));
+}
+
+/** The SQLSTATE or the driver's own code of an error, also of one that was wrapped. */
+export function errorCode(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("code" in at && typeof at.code === "string") return at.code;
+  }
+  return undefined;
+}
+
+// 08 connection, 40 rollback (deadlock, serialization), 53 resources, 57 operator intervention (restart, terminate).
+const transientClasses = new Set(["08", "40", "53", "57"]);
+const transientCodes = new Set([
+  "25006", // read-only: the primary moved
+  "55P03", // lock not available
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOENT",
+  "EAI_AGAIN",
+  "ENOTFOUND",
+  "EHOSTUNREACH",
+]);

@@ -1,0 +1,63 @@
+import { sql } from "drizzle-orm";
+import type { Executor } from "../client.ts";
+
+export interface Registration {
+  kind: "node" | "worker";
+  name: string;
+  namespace: string;
+  executors: string[];
+  taskTypes: string[];
+  /** Null: every class. */
+  classes: string[] | null;
+  /** How many tasks of a class run at once. */
+  slots: Record<string, number>;
+  facts: Record<string, string>;
+  version: string;
+}
+
+export interface Registered {
+  holderId: number;
+  /** Decimal bigint. */
+  epoch: string;
+  leaseSeconds: number;
+  /** What a former life of this node still holds; empty for workers. */
+  held: HeldClaim[];
+}
+
+/** A claim as the database tells it; keys are decimal bigints. */
+export interface HeldClaim {
+  task_id: string;
+  fence: string;
+  attempt: number;
+  class: string;
+  executor: string;
+  type?: string;
+  namespace: string;
+  /** The id that the client chose; null: the text form of task_id. */
+  name: string | null;
+  timeout_seconds: number;
+  payload: unknown;
+  execution: unknown;
+  started_at?: string;
+}
+
+/** Begins a life of a holder: a new epoch, a lease, and for a node what it still holds. */
+export async function register(db: Executor, r: Registration): Promise<Registered> {
+  const [row] = await db.run<{ holder_id: number; epoch: string; lease_seconds: number; held: HeldClaim[] }>(sql`
+    select holder_id, epoch, lease_seconds, held
+      from node.register(${r.kind}, ${r.name}, ${r.namespace}, ${sql.param(r.executors)}::text[], ${sql.param(r.taskTypes)}::text[],
+        ${sql.param(r.classes)}::text[], ${JSON.stringify(r.slots)}::jsonb, ${JSON.stringify(r.facts)}::jsonb, ${r.version})`);
+  if (row === undefined) throw new Error("node.register returned no row");
+  return { holderId: row.holder_id, epoch: row.epoch, leaseSeconds: row.lease_seconds, held: row.held };
+}
+
+/** Ends a life: what is still held goes back to its queues. False when a newer life had taken over. */
+export async function leave(db: Executor, holderId: number, epoch: string): Promise<boolean> {
+  const [row] = await db.run<{ left: boolean }>(sql`select node.leave(${holderId}, ${epoch}) as left`);
+  return row?.left ?? false;
+}
+
+/** No further claims for this holder; what runs goes on. */
+export async function drain(db: Executor, holderId: number, epoch: string): Promise<void> {
+  await db.run(sql`select node.drain(${holderId}, ${epoch})`);
+}

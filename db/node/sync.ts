@@ -1,0 +1,67 @@
+import { sql } from "drizzle-orm";
+import type { Executor } from "../client.ts";
+import type { HeldClaim } from "./register.ts";
+
+export interface CancelRequest {
+  task_id: string;
+  fence: string;
+  reason: string | null;
+}
+
+export type SyncAnswer =
+  | { status: "fenced" }
+  | { status: "ok"; leaseSeconds: number; nextSyncMs: number; claims: HeldClaim[]; cancels: CancelRequest[] };
+
+/** One round trip of an agent: renew, claim for the free slots, learn what to cancel and when to come back. */
+export async function sync(
+  db: Executor,
+  holder: { holderId: number; epoch: string },
+  freeSlots: Record<string, number>,
+  isListening: boolean,
+): Promise<SyncAnswer> {
+  const [row] = await db.run<{
+    status: string;
+    lease_seconds: number;
+    next_sync_ms: number;
+    claims: HeldClaim[];
+    cancels: CancelRequest[];
+  }>(sql`
+    select status, lease_seconds, next_sync_ms, claims, cancels
+      from node.sync(${holder.holderId}, ${holder.epoch}, ${JSON.stringify(freeSlots)}::jsonb, ${isListening})`);
+  if (row === undefined || row.status !== "ok") return { status: "fenced" };
+  return {
+    status: "ok",
+    leaseSeconds: row.lease_seconds,
+    nextSyncMs: row.next_sync_ms,
+    claims: row.claims,
+    cancels: row.cancels,
+  };
+}
+
+export interface WorkerClaim {
+  task_id: string;
+  fence: string;
+  attempt: number;
+  timeout_seconds: number;
+  name: string | null;
+  payload: unknown;
+  type: string;
+  class: string;
+}
+
+/** Up to `limit` tasks of a worker's types; empty also when a newer life has taken over, which renew tells. */
+export function claim(db: Executor, holder: { holderId: number; epoch: string }, limit: number): Promise<WorkerClaim[]> {
+  return db.run(sql`
+    select task_id, fence, attempt, timeout_seconds, name, payload, type, class
+      from node.claim(${holder.holderId}, ${holder.epoch}, ${limit})`);
+}
+
+export type RenewAnswer = { status: "fenced" } | { status: "ok"; leaseSeconds: number; cancels: CancelRequest[] };
+
+/** Renews a worker's lease, and with it all that it holds. */
+export async function renew(db: Executor, holder: { holderId: number; epoch: string }): Promise<RenewAnswer> {
+  const [row] = await db.run<{ status: string; lease_seconds: number; cancels: CancelRequest[] }>(sql`
+    select status, lease_seconds, cancels from node.renew(${holder.holderId}, ${holder.epoch})`);
+  if (row === undefined || row.status !== "ok") return { status: "fenced" };
+  return { status: "ok", leaseSeconds: row.lease_seconds, cancels: row.cancels };
+}

@@ -1,0 +1,112 @@
+-- Milliseconds to wait before the next attempt; the twin of decideRetry in packages/domain/src/retry.ts.
+create or replace function drover.retry_delay_ms(base_ms bigint, max_ms bigint, failures integer, jitter double precision) returns bigint
+language sql immutable parallel safe
+return floor(least(max_ms::double precision, base_ms * power(2::double precision, least(failures - 1, 62))) * (0.5 + jitter / 2))::bigint;
+
+-- Puts a task whose lease is gone back into its queue.
+create or replace function drover.requeue(p_task_id bigint, p_queue_id integer, p_attempt integer) returns void
+language sql
+set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+as $$
+  insert into drover.task_ready (queue_id, sort_key, task_id, attempt)
+  select p_queue_id, drover.sort_key(t.id, t.priority), t.id, p_attempt from drover.task t where t.id = p_task_id;
+$$;
+
+-- Settles one attempt that did not complete, whose lease row the caller has just deleted:
+-- retry, final failure, cancellation, or a way back into the queue.
+create or replace function drover.settle_attempt(
+  p_lease drover.task_lease, p_class text, p_message text, p_details json, p_result json, p_retry_after_ms bigint
+) returns text
+language plpgsql
+set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  task drover.task;
+  policy record;
+  tally record;
+  verdict text;
+  delay_ms bigint;
+  error json := json_build_object('class', p_class, 'message', p_message, 'details', p_details);
+begin
+  select * into task from drover.task t where t.id = p_lease.task_id;
+  select coalesce((task.retry ->> 'maxAttempts')::integer, 3) as max_attempts,
+         coalesce((task.retry ->> 'baseDelayMs')::bigint, 1000) as base_ms,
+         coalesce((task.retry ->> 'maxDelayMs')::bigint, 60000) as max_ms,
+         coalesce(task.retry -> 'noRetryOn', '[]'::json)::jsonb ? p_class as is_excluded
+    into policy;
+  select count(*) filter (where a.outcome = 'failed') + 1 as failures,
+         count(*) filter (where a.outcome = 'lost') + 1 as losses,
+         (select count(distinct h) from (
+            select b.holder_id as h from drover.task_attempt b
+             where b.task_id = p_lease.task_id and b.outcome = 'lost' and b.is_counted
+            union select p_lease.holder_id) lost) as holders
+    into tally
+    from drover.task_attempt a
+   where a.task_id = p_lease.task_id and a.is_counted;
+
+  verdict := case
+    when p_lease.cancel_requested_at is not null or p_class = 'cancelled' then 'cancelled'
+    when p_class in ('drained', 'released') then 'released'
+    when p_class in ('lease_expired', 'lease_lost', 'agent_restarted') then
+      case when tally.losses >= 3 and tally.holders >= 2 then 'quarantined' else 'lost' end
+    when p_class in ('invalid_execution', 'mount_refused', 'quarantined') or policy.is_excluded
+      or tally.failures >= policy.max_attempts then 'failed'
+    else 'retrying'
+  end;
+
+  if verdict in ('cancelled', 'failed', 'quarantined') then
+    if verdict = 'quarantined' then
+      error := json_build_object('class', 'quarantined', 'message',
+        format('The task lost its lease %s times on %s holders; it is kept from running until someone retries it. Last: %s',
+          tally.losses, tally.holders, p_message), 'details', p_details);
+    elsif verdict = 'cancelled' then
+      error := json_build_object('class', 'cancelled', 'message', coalesce(p_lease.cancel_reason, p_message), 'details', p_details);
+    end if;
+    insert into drover.task_final (task_id, state, attempt, holder_id, started_at, result, error)
+    values (p_lease.task_id, case verdict when 'cancelled' then 'cancelled' else 'failed' end,
+      p_lease.attempt, p_lease.holder_id, p_lease.started_at, p_result, error);
+  else
+    insert into drover.task_attempt (task_id, fence, attempt, holder_id, started_at, outcome, error)
+    values (p_lease.task_id, p_lease.fence, p_lease.attempt, p_lease.holder_id, p_lease.started_at,
+      case verdict when 'retrying' then 'failed' else verdict end, error);
+    if verdict = 'retrying' then
+      delay_ms := coalesce(p_retry_after_ms, drover.retry_delay_ms(policy.base_ms, policy.max_ms, tally.failures::integer, random()));
+      insert into drover.task_waiting (task_id, queue_id, sort_key, attempt, reason, until_at)
+      values (task.id, p_lease.queue_id, drover.sort_key(task.id, task.priority), p_lease.attempt, 'retrying',
+        clock_timestamp() + delay_ms * interval '1 millisecond');
+    else
+      perform drover.requeue(task.id, p_lease.queue_id, case verdict when 'released' then p_lease.attempt - 1 else p_lease.attempt end);
+    end if;
+  end if;
+
+  insert into drover.event (id, namespace_id, kind, actor, task_ids, data)
+  values (drover.next_id(), task.namespace_id,
+    case verdict when 'cancelled' then 'task.cancelled' when 'failed' then 'task.failed' when 'quarantined' then 'task.failed'
+      when 'retrying' then 'task.retrying' else 'task.' || verdict end,
+    'holder:' || p_lease.holder_id, array[task.id],
+    json_build_object('attempt', p_lease.attempt, 'error', error));
+  return verdict;
+end $$;
+
+-- Takes back leases whose holder is gone or whose deadline has passed; each counts as a loss, or as a timeout.
+create or replace function drover.take_back(p_task_ids bigint[], p_fences bigint[], p_class text, p_message text) returns integer
+language plpgsql
+set search_path = pg_catalog
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  lease drover.task_lease;
+  taken integer := 0;
+begin
+  for lease in
+    delete from drover.task_lease l
+     where l.task_id = any (p_task_ids) and l.fence = any (p_fences)
+    returning l.*
+  loop
+    perform drover.settle_attempt(lease, p_class, p_message, null, null, null);
+    taken := taken + 1;
+  end loop;
+  return taken;
+end $$;
