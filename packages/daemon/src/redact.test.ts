@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { createLineRedactor, redactText } from "./redact.ts";
+import { createLineRedactor, redactText, urlPasswords } from "./redact.ts";
 
 describe("redactText", () => {
   it.each([
@@ -17,6 +17,17 @@ describe("redactText", () => {
 
   it.each(["postgres://db:5432/drover", "http://127.0.0.1:9097/health", "mail a@b.c at 10:30"])("leaves %s alone", (text) => {
     expect(redactText(text)).toBe(text);
+  });
+});
+
+describe("urlPasswords", () => {
+  it.each([
+    ["postgres://drover:p%40ss@db/drover", ["p%40ss", "p@ss"]],
+    ["postgres://drover:100%@db/drover", ["100%"]],
+    ["postgres://drover@db/drover?a=b:c@d", []],
+    ["no url", []],
+  ])("finds what must be hidden of %s", (text, passwords) => {
+    expect(urlPasswords(text)).toEqual(passwords);
   });
 });
 

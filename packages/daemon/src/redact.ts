@@ -9,6 +9,18 @@ export function redactText(text: string): string {
     .replace(authorization, `$1 ${redacted}`);
 }
 
+/** The password in a URL, as it is written there and decoded; none where there is none. */
+export function urlPasswords(text: string): string[] {
+  const written = /^[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s?#]*)@/i.exec(text)?.[1];
+  if (written === undefined) return [];
+  try {
+    return [...new Set([written, decodeURIComponent(written)])];
+  } catch {
+    // Not percent-encoded: then it is used as it stands.
+    return [written];
+  }
+}
+
 /** Makes a function that hides, in a line of JSON, what redactText does, every secret-sounding field, and the given values. */
 export function createLineRedactor(secrets: readonly string[] = []): (line: string) => string {
   // As they look inside JSON; short ones are left out, because they would hide innocent text and betray themselves by it.
