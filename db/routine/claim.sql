@@ -100,3 +100,24 @@ begin
   select least(p_asked, greatest(0, after_lock - count(*)))::integer into allowed
     from drover.task_lease l where l.limited_class_id = p_class_id;
 end $$;
+
+-- Sets or lifts a concurrency limit. The exclusive lock waits for claims under way; leases that run become slots.
+create or replace function drover.set_class_limit(p_namespace_id integer, p_name text, p_limit integer) returns boolean
+language plpgsql
+set search_path = pg_catalog
+as $$
+declare
+  found_id integer;
+begin
+  select c.id into found_id from drover.class c where c.namespace_id = p_namespace_id and c.name = p_name;
+  if not found then
+    return false;
+  end if;
+  perform pg_advisory_xact_lock(1146244951, found_id);
+  update drover.class c set concurrency_limit = p_limit where c.id = found_id;
+  update drover.task_lease l
+     set limited_class_id = case when p_limit is null then null else found_id end
+    from drover.queue q
+   where q.id = l.queue_id and q.class_id = found_id;
+  return true;
+end $$;

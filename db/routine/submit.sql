@@ -1,32 +1,128 @@
--- Inserts tasks and makes them pending, or waiting where they are delayed; returns their keys in the order given.
+-- Inserts tasks under the given keys and makes them pending, or waiting where they are delayed.
 -- Arrays are parallel; an array that is null as a whole means the default for every task.
-create or replace function drover.submit(
-  p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[],
-  p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_names text[]
-) returns bigint[]
+create or replace function drover.insert_tasks(
+  p_ids bigint[], p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[],
+  p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_names text[]
+) returns void
 language plpgsql
 set search_path = pg_catalog
 set plan_cache_mode = force_generic_plan
+as $$
+begin
+  insert into drover.task (id, namespace_id, queue_id, priority, timeout_seconds, name, payload, execution, retry, labels)
+  select u.id, p_namespace_id, u.queue_id, coalesce(u.priority, 0), coalesce(u.timeout, 1800), u.name, u.payload, u.execution, u.retry, u.labels
+    from unnest(p_ids, p_queue_ids, p_payloads, p_executions, p_retries, p_labels, p_priorities, p_timeouts, p_names)
+      as u (id, queue_id, payload, execution, retry, labels, priority, timeout, name);
+  insert into drover.task_ready (queue_id, sort_key, task_id)
+  select u.queue_id, drover.sort_key(u.id, coalesce(u.priority, 0)), u.id
+    from unnest(p_ids, p_queue_ids, p_priorities, p_delays_ms) as u (id, queue_id, priority, delay_ms)
+   where coalesce(u.delay_ms, 0) = 0;
+  if p_delays_ms is not null then
+    insert into drover.task_waiting (task_id, queue_id, sort_key, attempt, reason, until_at)
+    select u.id, u.queue_id, drover.sort_key(u.id, coalesce(u.priority, 0)), 0, 'delayed', now() + u.delay_ms * interval '1 millisecond'
+      from unnest(p_ids, p_queue_ids, p_priorities, p_delays_ms) as u (id, queue_id, priority, delay_ms)
+     where u.delay_ms > 0;
+  end if;
+  insert into drover.event (id, namespace_id, kind, actor, task_ids)
+  values (drover.next_id(), p_namespace_id, 'task.submitted', p_actor, p_ids);
+end $$;
+
+-- Submits tasks whose ids the server makes; returns their keys in the order given.
+create or replace function drover.submit(
+  p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[],
+  p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[]
+) returns bigint[]
+language plpgsql
+set search_path = pg_catalog
 as $$
 declare
   base bigint := drover.id_base(clock_timestamp());
   ids bigint[] := array(select base | nextval('drover.id_sequence') from generate_series(1, cardinality(p_queue_ids)));
 begin
-  insert into drover.task (id, namespace_id, queue_id, priority, timeout_seconds, name, payload, execution, retry, labels)
-  select u.id, p_namespace_id, u.queue_id, coalesce(u.priority, 0), coalesce(u.timeout, 1800), u.name, u.payload, u.execution, u.retry, u.labels
-    from unnest(ids, p_queue_ids, p_payloads, p_executions, p_retries, p_labels, p_priorities, p_timeouts, p_names)
-      as u (id, queue_id, payload, execution, retry, labels, priority, timeout, name);
-  insert into drover.task_ready (queue_id, sort_key, task_id)
-  select u.queue_id, drover.sort_key(u.id, coalesce(u.priority, 0)), u.id
-    from unnest(ids, p_queue_ids, p_priorities, p_delays_ms) as u (id, queue_id, priority, delay_ms)
-   where coalesce(u.delay_ms, 0) = 0;
-  if p_delays_ms is not null then
-    insert into drover.task_waiting (task_id, queue_id, sort_key, attempt, reason, until_at)
-    select u.id, u.queue_id, drover.sort_key(u.id, coalesce(u.priority, 0)), 0, 'delayed', now() + u.delay_ms * interval '1 millisecond'
-      from unnest(ids, p_queue_ids, p_priorities, p_delays_ms) as u (id, queue_id, priority, delay_ms)
-     where u.delay_ms > 0;
-  end if;
-  insert into drover.event (id, namespace_id, kind, actor, task_ids)
-  values (drover.next_id(), p_namespace_id, 'task.submitted', p_actor, ids);
+  perform drover.insert_tasks(ids, p_namespace_id, p_actor, p_queue_ids, p_payloads, p_executions, p_retries, p_labels,
+    p_priorities, p_timeouts, p_delays_ms, null);
   return ids;
+end $$;
+
+-- Submits tasks that bring an id or an idempotency key. A key belongs to the body it was first used with:
+-- the same body again is `existing`, another one a `conflict`. Keys are taken in sorted order, so that two
+-- batches that share some wait for each other and never deadlock.
+create or replace function drover.submit_named(
+  p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[],
+  p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[],
+  p_names text[], p_keys text[], p_hashes bytea[]
+) returns table (task_id bigint, verdict text)
+language plpgsql
+set search_path = pg_catalog
+as $$
+#variable_conflict use_column
+declare
+  base bigint := drover.id_base(clock_timestamp());
+  ids bigint[] := array(select base | nextval('drover.id_sequence') from generate_series(1, cardinality(p_queue_ids)));
+  lost bigint[];
+  won integer[];
+begin
+  with wanted as (
+    select 'id' as kind, u.name as key, u.id, u.hash from unnest(p_names, ids, p_hashes) as u (name, id, hash) where u.name is not null
+    union all
+    select 'idempotency', u.key, u.id, u.hash from unnest(p_keys, ids, p_hashes) as u (key, id, hash) where u.key is not null
+  ), taken as (
+    insert into drover.task_key (namespace_id, kind, key, task_id, request_hash)
+    select p_namespace_id, w.kind, w.key, w.id, w.hash from wanted w order by w.kind, w.key, w.id
+    on conflict do nothing
+    returning task_id, kind
+  )
+  select array_agg(distinct w.id) into lost
+    from wanted w
+   where not exists (select from taken t where t.task_id = w.id and t.kind = w.kind);
+  -- An item that won one of its keys and lost the other is not new: it gives the one back.
+  delete from drover.task_key k
+   where k.namespace_id = p_namespace_id and k.task_id = any (lost) and k.task_id = any (ids);
+
+  select array_agg(o.n order by o.n) into won
+    from generate_series(1, cardinality(ids)) as o (n) where lost is null or ids[o.n] <> all (lost);
+  if won is not null then
+    perform drover.insert_tasks(
+      array(select ids[n] from unnest(won) n), p_namespace_id, p_actor, array(select p_queue_ids[n] from unnest(won) n),
+      array(select p_payloads[n] from unnest(won) n), array(select p_executions[n] from unnest(won) n),
+      array(select p_retries[n] from unnest(won) n), array(select p_labels[n] from unnest(won) n),
+      array(select p_priorities[n] from unnest(won) n), array(select p_timeouts[n] from unnest(won) n),
+      case when p_delays_ms is null then null else array(select p_delays_ms[n] from unnest(won) n) end,
+      array(select p_names[n] from unnest(won) n));
+  end if;
+  return query
+  select coalesce(k.task_id, ids[o.n]),
+         case when lost is null or ids[o.n] <> all (lost) then 'created'
+              when k.request_hash = p_hashes[o.n] then 'existing'
+              else 'conflict' end
+    from generate_series(1, cardinality(ids)) as o (n)
+    left join lateral (
+      select t.task_id, t.request_hash from drover.task_key t
+       where t.namespace_id = p_namespace_id
+         and ((t.kind = 'id' and t.key = p_names[o.n]) or (t.kind = 'idempotency' and t.key = p_keys[o.n]))
+       order by (t.request_hash = p_hashes[o.n]), t.kind
+       limit 1) k on true
+   order by o.n;
+end $$;
+
+-- Records tasks that cannot run at all as failed from the start, so that every accepted task ends.
+create or replace function drover.submit_failed(
+  p_namespace_id integer, p_actor text, p_queue_id integer, p_payload json, p_name text, p_hash bytea, p_error json
+) returns table (task_id bigint, verdict text)
+language plpgsql
+set search_path = pg_catalog
+as $$
+#variable_conflict use_column
+begin
+  select s.task_id, s.verdict into task_id, verdict
+    from drover.submit_named(p_namespace_id, p_actor, array[p_queue_id], array[p_payload], null, null, null, null, null, null,
+      array[p_name], null, array[p_hash]) s;
+  if verdict = 'created' then
+    delete from drover.task_ready r where r.queue_id = p_queue_id and r.task_id = submit_failed.task_id
+      and r.sort_key = drover.sort_key(submit_failed.task_id, 0);
+    insert into drover.task_final (task_id, state, attempt, error) values (submit_failed.task_id, 'failed', 0, p_error);
+    insert into drover.event (id, namespace_id, kind, actor, task_ids, data)
+    values (drover.next_id(), p_namespace_id, 'task.failed', p_actor, array[submit_failed.task_id], json_build_object('error', p_error));
+  end if;
+  return next;
 end $$;

@@ -1,0 +1,58 @@
+import { sql } from "drizzle-orm";
+import type { Executor } from "../client.ts";
+
+/** A fact about the tasks it names (one row may speak of many). */
+export interface EventRow {
+  xid: string;
+  id: string;
+  at: Date;
+  kind: string;
+  actor: string;
+  task_ids: string[];
+  data: Record<string, unknown> | null;
+}
+
+/** A place in the log: every event up to it has been seen, none is skipped. */
+export interface EventCursor {
+  xid: string;
+  id: string;
+}
+
+/**
+ * Events after a cursor, in order. Only transactions older than the oldest one still running are shown: a later commit
+ * can therefore never slip in before a cursor that was handed out.
+ */
+export function listEvents(db: Executor, namespaceId: number, after: EventCursor, kinds: readonly string[], limit: number): Promise<EventRow[]> {
+  return db.run(sql`
+    select xid::text as xid, id, at, kind, actor, task_ids, data
+      from drover.event
+     where (xid, id) > (${after.xid}::text::xid8, ${after.id}::bigint)
+       and xid < pg_snapshot_xmin(pg_current_snapshot())
+       and namespace_id = ${namespaceId}
+       and (${kinds.length === 0}::boolean or kind = any (${sql.param(kinds)}::text[]))
+     order by xid, id
+     limit ${limit}`);
+}
+
+/** The cursor of now: what is committed later comes after it. */
+export async function newestCursor(db: Executor): Promise<EventCursor> {
+  const [row] = await db.run<{ xid: string }>(sql`select (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text as xid`);
+  return { xid: row?.xid ?? "0", id: "9223372036854775807" };
+}
+
+/** The cursor just before the first event at or after a time. */
+export async function cursorAt(db: Executor, at: Date): Promise<EventCursor> {
+  const [row] = await db.run<{ xid: string; id: string }>(sql`
+    select xid::text as xid, (id - 1)::text as id
+      from drover.event
+     where id >= drover.id_base(${at.toISOString()}::timestamptz)
+     order by xid, id
+     limit 1`);
+  return row ?? newestCursor(db);
+}
+
+/** How many facts of each kind there were, up to the last sweep. */
+export async function eventTotals(db: Executor): Promise<Map<string, number>> {
+  const rows = await db.run<{ kind: string; total: string }>(sql`select kind, total from drover.event_total`);
+  return new Map(rows.map((row) => [row.kind, Number(row.total)]));
+}

@@ -1,0 +1,35 @@
+import { sql } from "drizzle-orm";
+import type { Executor } from "./client.ts";
+import { channel } from "./listen.ts";
+
+export interface Waker {
+  /** Says that something may be worth a look: `class:<name>` or `holder:<id>`. Never fails, never waits. */
+  wake(hint: string): void;
+}
+
+/**
+ * Sends hints in a statement of their own, outside the transactions that cause them (commits that notify go one after
+ * the other): the first at once, then at most one statement per interval with every hint that gathered meanwhile.
+ */
+export function createWaker({ db, intervalMs = 10 }: { db: Executor; intervalMs?: number }): Waker {
+  const gathered = new Set<string>();
+  let isResting = false;
+  const send = () => {
+    if (gathered.size === 0) {
+      isResting = false;
+      return;
+    }
+    isResting = true;
+    const hints = [...gathered];
+    gathered.clear();
+    // A hint that is lost costs a moment: whoever waits for one also polls.
+    db.run(sql`select pg_notify(${channel}, hint) from unnest(${sql.param(hints)}::text[]) as hint`).catch(() => {});
+    setTimeout(send, intervalMs).unref();
+  };
+  return {
+    wake(hint) {
+      gathered.add(hint);
+      if (!isResting) send();
+    },
+  };
+}
