@@ -1,6 +1,7 @@
-import { EventEmitter } from "node:events";
+import { spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { stopSignal } from "./stop-signal.ts";
 import { createManualClock } from "./testing.ts";
@@ -40,4 +41,33 @@ describe("stopSignal", () => {
     expect(killed).toEqual([[7, "SIGINT"]]);
     expect(emitter.eventNames()).toEqual([]);
   });
+});
+
+describe("a process of services", () => {
+  const script = `
+    import { createLog } from ${JSON.stringify(import.meta.resolve("./log.ts"))};
+    import { createLoop } from ${JSON.stringify(import.meta.resolve("./loop.ts"))};
+    import { runServices } from ${JSON.stringify(import.meta.resolve("./service.ts"))};
+    import { stopSignal } from ${JSON.stringify(import.meta.resolve("./stop-signal.ts"))};
+    const log = createLog({ app: "test", to: "stdout" });
+    const loop = createLoop({ name: "tick", intervalMs: 10, run: async () => {}, log });
+    const signal = stopSignal({ process });
+    const { clean } = await runServices([loop], { signal, stopSeconds: 5, log, onStarted: () => log.info("started") });
+    log.info({ clean, reason: signal.reason }, "stopped");
+  `;
+
+  it("stops by itself on SIGTERM, with nothing left that keeps it alive", async () => {
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+    const closed = once(child, "close");
+    try {
+      await vi.waitFor(() => expect(output).toContain('"started"}\n'), 10_000);
+      child.kill("SIGTERM");
+      expect(await closed).toEqual([0, null]);
+      expect(JSON.parse(output.trim().split("\n").at(-1) ?? "")).toMatchObject({ app: "test", clean: true, reason: "SIGTERM", message: "stopped" });
+    } finally {
+      child.kill("SIGKILL");
+    }
+  }, 20_000);
 });
