@@ -50,7 +50,7 @@ export function readConfigFile({ content, path, settings, otherNames }: ConfigFi
   const take = (setting: Setting, node: unknown, key: string): void => {
     if (node === null || node === "") return;
     const text = textOf(setting.kind, node);
-    if (text === undefined) return fault(setting.name, `expected ${setting.kind.expects}, got ${nameOf(node)} from ${path} (key ${key}).`);
+    if (text === undefined) return fault(setting.name, `expected ${setting.kind.expects}, got ${misfitOf(setting.kind, node)} from ${path} (key ${key}).`);
     if (file.found.has(setting.name)) return fault(setting.name, `expected one value, got two from ${path}: nested and as ${key}.`);
     file.found.set(setting.name, { text, key });
   };
@@ -88,6 +88,10 @@ function joined(items: unknown[]): string | undefined {
 
 function isMap(node: unknown): node is Record<string, unknown> {
   return typeof node === "object" && node !== null && !Array.isArray(node);
+}
+
+function misfitOf(kind: Kind<unknown>, node: unknown): string {
+  return `${nameOf(node)}${kind.shape === "list" && Array.isArray(node) ? " with commas or nested values" : ""}`;
 }
 
 function nameOf(node: unknown): string {

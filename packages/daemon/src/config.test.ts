@@ -125,6 +125,12 @@ describe("defineConfig", () => {
     });
   });
 
+  it("refuses a list item with a comma, which would become two", () => {
+    expect(faultsOf({ file: "mounts: ['/a,b']\n" })).toEqual({
+      DROVER_MOUNTS: "expected a list separated by commas, got a list with commas or nested values from drover.yaml (key mounts).",
+    });
+  });
+
   it("says where a broken file breaks, without quoting it", () => {
     const faults = faultsOf({ file: "token: hunter2\ntoken: hunter2\n", env: { DROVER_TOKEN: "" } });
     expect(faults).toEqual({

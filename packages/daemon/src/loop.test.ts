@@ -95,6 +95,20 @@ describe("createLoop", () => {
     expect(lines.at(-1)?.message).toBe("loop works again");
   });
 
+  it("forgets its failures once it works again", async () => {
+    const outcomes = ["fails", "fails", "works", "works", "fails"];
+    const { clock, lines, loop } = setup({
+      backoff: { baseMs: 100, capMs: 300, jitter: 0 },
+      run: async () => {
+        if (outcomes.shift() === "fails") throw new Error("no database");
+      },
+    });
+    await loop.start();
+    await clock.advance(100 + 200 + 1_000 + 1_000);
+    expect(clock.waits()).toEqual([100]);
+    expect(lines.map((line) => line.failures)).toEqual([1, 2, 2, 1]);
+  });
+
   it("is not woken out of a backoff", async () => {
     let runs = 0;
     const { clock, loop } = setup({

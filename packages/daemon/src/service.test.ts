@@ -70,6 +70,19 @@ describe("runServices", () => {
     expect(told).toEqual(["start listener", "forced"]);
   });
 
+  it("leaves a service half a second to let go by force before it counts as lost", async () => {
+    const { clock, stop, service, run } = setup();
+    const running = run([
+      service("listener", {
+        stop: (deadline) => new Promise((resolve) => deadline.addEventListener("abort", () => void clock.after(499, resolve))),
+      }),
+    ]);
+    await settle();
+    stop.abort();
+    await clock.advance(10_499);
+    expect(await running).toEqual({ clean: true });
+  });
+
   it("leaves a service behind that never stops, logs it, and still gives the others a second", async () => {
     const { told, lines, clock, stop, service, run } = setup();
     let waitedMs = 0;
