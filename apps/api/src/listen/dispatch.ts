@@ -1,0 +1,83 @@
+import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { Calls, NodeRequest, NodeResponse } from "./calls.ts";
+
+export type NodeHandler = (req: NodeRequest, res: NodeResponse) => void;
+
+export interface DispatchOptions {
+  routes: (router: ConnectRouter) => void;
+  rpc: ConnectRouterOptions;
+  /** Takes what is no RPC. */
+  fallback: NodeHandler;
+  calls: Calls;
+  /** A fault of the transport that no client can be told of. */
+  onFault: (error: unknown) => void;
+}
+
+/** Sends each request to its RPC, or to the fallback. Connect's own adapter, less its crash on a bad Host and its console. */
+export function createDispatch({ routes, rpc, fallback, calls, onFault }: DispatchOptions): NodeHandler {
+  const router = createConnectRouter(rpc);
+  routes(router);
+  const handlerByPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return (req, res) => {
+    calls.add(req, res);
+    const handler = handlerByPath.get(pathOf(req.url));
+    if (handler === undefined) fallback(req, res);
+    else {
+      serve(handler, req, res).catch((error: unknown) => {
+        if (!isClientGone(error, res)) onFault(error);
+        res.destroy();
+      });
+    }
+  };
+}
+
+function pathOf(url = ""): string {
+  const query = url.indexOf("?");
+  return query === -1 ? url : url.slice(0, query);
+}
+
+async function serve(handler: UniversalHandler, req: NodeRequest, res: NodeResponse): Promise<void> {
+  let request;
+  try {
+    request = universalRequestFromNodeRequest(req, res, undefined, undefined);
+  } catch {
+    refuse(res, 400, "Expected a Host header (or :authority) that is a host name and port.\n");
+    return;
+  }
+  const answer = await handler(request);
+  if (answer.body === undefined && answer.status >= 400) await refuseByProtocol(handler, answer, req, res);
+  else await universalResponseToNodeResponse(answer, res);
+}
+
+// Connect refuses these with a bare status: say what would have been right.
+async function refuseByProtocol(
+  handler: UniversalHandler,
+  answer: UniversalServerResponse,
+  req: NodeRequest,
+  res: NodeResponse,
+): Promise<void> {
+  const { method, service, allowedMethods } = handler;
+  const name = `${service.typeName}/${method.name}`;
+  const got = req.headers["content-type"] ?? "none";
+  const form = method.methodKind === "unary" ? "application/json" : "application/connect+json";
+  if (answer.status === 415) {
+    refuse(res, 415, `Expected content type ${form}, application/grpc or another of Connect, gRPC or gRPC-web for ${name}, got ${got}.\n`);
+  } else if (answer.status === 405) {
+    refuse(res, 405, `Expected method ${allowedMethods.join(" or ")} for ${name}, got ${req.method ?? "none"}.\n`);
+  } else await universalResponseToNodeResponse(answer, res);
+}
+
+function refuse(res: NodeResponse, status: number, text: string): void {
+  // Nobody reads the body of a refused request, so an HTTP/1.1 connection cannot go on.
+  if (!("stream" in res)) res.setHeader("connection", "close");
+  res.statusCode = status;
+  res.setHeader("content-type", "text/plain");
+  res.end(text);
+}
+
+function isClientGone(error: unknown, res: NodeResponse): boolean {
+  return res.destroyed || (error instanceof ConnectError && (error.code === Code.Aborted || error.code === Code.Canceled));
+}
