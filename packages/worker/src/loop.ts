@@ -1,0 +1,135 @@
+import { backoffMs } from "@drover/daemon/backoff";
+import type { Log } from "@drover/daemon/log";
+import { createLeaseClock } from "./lease-clock.ts";
+import type { CancelRequest, Source } from "./source.ts";
+
+export type StopReason = "cancelled" | "lease_lost" | "drained";
+
+export interface WorkLoopOptions<C, Free> {
+  source: Source<C, Free>;
+  /** What could be taken now; undefined: nothing, poll only to keep the lease. */
+  free: () => Free | undefined;
+  /** Takes a claim in hand; must not throw. */
+  start: (claim: C) => void;
+  cancel: (request: CancelRequest) => void;
+  /** The lease is over, or will be before a renewal can come: everything in hand must stop. */
+  loseAll: () => void;
+  /** The longest time that stopping work takes. */
+  graceMs: number;
+  log: Log;
+  now?: () => number;
+}
+
+export interface WorkLoop {
+  start(): Promise<void>;
+  /** Room was freed, or something may be ready: poll without waiting for the interval. */
+  nudge(): void;
+  /** Ends polling; what is in hand stays in hand. Resolves when no poll is under way. */
+  stop(): Promise<void>;
+  readonly isLeased: boolean;
+}
+
+/**
+ * claim -> run -> complete, seen from the holder; two of its lives cannot overlap.
+ *
+ *   registering --lease--> polling --fenced, or the lease ran out--> registering
+ *
+ * A poll renews the lease, takes what there is room for, and says when to come back; a hint or freed room shortens the
+ * wait. The lease is watched by a timer of its own, which also fires while a poll hangs: when it runs out, all work in
+ * hand is stopped before the control plane may hand it on.
+ */
+export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): WorkLoop {
+  const { source, log, now = () => performance.now() } = options;
+  const lease = createLeaseClock({ graceMs: options.graceMs, now });
+  let isStopping = false;
+  let isLeased = false;
+  let isNudged = false;
+  let rouse = () => {};
+  let watchdog: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+  let unsubscribe = () => {};
+
+  const lose = (why: string) => {
+    if (!isLeased) return;
+    isLeased = false;
+    clearTimeout(watchdog);
+    log.warn({ why }, "lease lost; everything in hand is stopped");
+    options.loseAll();
+  };
+  const renewed = (sentAt: number, leaseSeconds: number) => {
+    lease.renewed(sentAt, leaseSeconds);
+    isLeased = true;
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => lose("it could not be renewed in time"), lease.remainingMs());
+    watchdog.unref();
+  };
+  const wait = (ms: number) =>
+    new Promise<void>((resolve) => {
+      if (isNudged || isStopping) return resolve();
+      const timer = setTimeout(resolve, ms);
+      rouse = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
+  async function round(): Promise<number> {
+    if (!isLeased) {
+      const sentAt = now();
+      const { leaseSeconds } = await source.register();
+      renewed(sentAt, leaseSeconds);
+      log.info({ leaseSeconds }, "registered");
+    }
+    const sentAt = now();
+    const answer = await source.poll(options.free() as Free);
+    if (answer.status === "fenced") {
+      lose("a newer life has taken over, or the lease had run out");
+      return 250;
+    }
+    if (answer.leaseSeconds !== undefined) renewed(sentAt, answer.leaseSeconds);
+    if (!isLeased) return 0;
+    for (const claim of answer.claims) options.start(claim);
+    for (const request of answer.cancels) options.cancel(request);
+    return answer.hasMore && options.free() !== undefined ? 0 : answer.nextPollMs;
+  }
+
+  async function run(): Promise<void> {
+    let failures = 0;
+    while (!isStopping) {
+      isNudged = false;
+      let waitMs: number;
+      try {
+        waitMs = await round();
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        waitMs = backoffMs(failures, { baseMs: 100, capMs: 2000 });
+        log.warn({ error, failures, waitMs: Math.round(waitMs) }, "the control plane does not answer; trying again");
+        isNudged = false;
+      }
+      if (waitMs > 0) await wait(waitMs);
+    }
+  }
+
+  const nudge = () => {
+    isNudged = true;
+    rouse();
+  };
+  return {
+    async start() {
+      unsubscribe = source.subscribe(nudge);
+      running = run();
+    },
+    nudge,
+    async stop() {
+      isStopping = true;
+      unsubscribe();
+      nudge();
+      await running;
+      clearTimeout(watchdog);
+    },
+    get isLeased() {
+      return isLeased;
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { Json } from "@drover/domain/json";
+
+/** A task in hand. `taskKey` and `fence` (decimal bigints) go with every word about it. */
+export interface Claim {
+  taskKey: string;
+  fence: string;
+  attempt: number;
+  /** The id that clients know. */
+  taskId: string;
+  class: string;
+  type: string;
+  timeoutSeconds: number;
+  payload: Json;
+}
+
+export interface Completion {
+  taskKey: string;
+  fence: string;
+  /** JSON text; undefined: null. */
+  result?: string | undefined;
+}
+
+export interface Failure {
+  taskKey: string;
+  fence: string;
+  /** A word to act on; see packages/domain/src/retry.ts for those that never retry. */
+  class: string;
+  message: string;
+  details?: string | undefined;
+  result?: string | undefined;
+  retryAfterMs?: number | undefined;
+}
+
+export interface CancelRequest {
+  taskKey: string;
+  fence: string;
+  reason: string;
+}
+
+/** What one poll brings. */
+export type PollAnswer<C> =
+  | { status: "fenced" }
+  | {
+      status: "ok";
+      /** Set when this poll renewed the lease. */
+      leaseSeconds?: number;
+      claims: C[];
+      cancels: CancelRequest[];
+      /** When to come back if nothing happens before. */
+      nextPollMs: number;
+      /** There may be more than was taken: come back as soon as there is room. */
+      hasMore: boolean;
+    };
+
+/** The control plane as a holder sees it: over Postgres (direct.ts) or over RPC (remote.ts). */
+export interface Source<C, Free> {
+  /** Begins a new life: a new epoch, a lease. */
+  register(): Promise<{ leaseSeconds: number }>;
+  /** Renews when due, claims for what is free, learns what to cancel. */
+  poll(free: Free): Promise<PollAnswer<C>>;
+  /** Each returns the keys whose claim was no longer current. */
+  complete(batch: Completion[]): Promise<string[]>;
+  fail(batch: Failure[]): Promise<string[]>;
+  /** Hands back what is held and gives up the lease. */
+  leave(): Promise<void>;
+  /** Calls back when a poll may be worth its while. */
+  subscribe(listener: () => void): () => void;
+}
