@@ -25,7 +25,7 @@ export interface RunResult {
   exitCode: number | null;
   durationMs: number;
   outputs: { path: string; type?: string; name?: string; sizeBytes: number; checksum: string }[];
-  /** Parsed contents of the JSON outputs, by name or path. */
+  /** Parsed contents of the JSON outputs, by file name; by path where two outputs share one. */
   outputsSummary: Record<string, unknown>;
   /** The last 4096 bytes of each stream. */
   stdoutTail: string;
@@ -50,8 +50,19 @@ export interface Run {
   readonly fence: string;
   /** Never rejects. */
   readonly outcome: Promise<RunOutcome>;
-  /** Ends the run: a polite signal, then after the grace a kill. Resolves when it is proven gone. */
-  stop(reason: StopReason): Promise<void>;
+  /**
+   * Ends the run: a polite signal, then after the grace a kill. Resolves when it is proven gone;
+   * `gone: false` only where the engine could not be reached for the whole bound. The first reason counts.
+   */
+  stop(reason: StopReason): Promise<{ gone: boolean }>;
+}
+
+/** A claim that this node still holds, and until when its log is already shipped. */
+export interface HeldClaim {
+  taskKey: string;
+  fence: string;
+  request: RunRequest;
+  logsSince?: Date;
 }
 
 /** A way to run tasks on this host. */
@@ -61,8 +72,16 @@ export interface TaskExecutor {
   probe(): Promise<{ ready: true; facts: Record<string, string> } | { ready: false; reason: string }>;
   /** Starts an attempt. Faults of the start become the outcome. */
   start(request: RunRequest, logs: LogSink): Run;
-  /** Takes up what a former life of this agent left running, by label. Key: taskKey and fence. */
-  adopt(held: { taskKey: string; fence: string; request: RunRequest }[], logs: (request: RunRequest) => LogSink): Promise<Run[]>;
-  /** Removes own leftovers that no held claim names, once they are older than the grace. */
+  /**
+   * Takes up what a former life of this agent left running, by label. A held claim that is not among the
+   * runs has nothing on this host any more. Throws `unavailable` where that cannot be known now.
+   */
+  adopt(held: HeldClaim[], logs: (request: RunRequest) => LogSink): Promise<Run[]>;
+  /** Removes own leftovers that no held claim (claimKey) names, once they are older than the grace. */
   sweep(held: ReadonlySet<string>): Promise<{ removed: string[] }>;
+}
+
+/** Names a claim in sets, markers and container names. */
+export function claimKey(claim: { taskKey: string; fence: string }): string {
+  return `${claim.taskKey}-${claim.fence}`;
 }
