@@ -1,0 +1,188 @@
+import { createHash } from "node:crypto";
+import { createCoalescer } from "@drover/daemon/coalesce";
+import { countPending } from "@drover/db/query/class";
+import { type NewNamedTask, type NewTask, submit, submitNamed } from "@drover/db/query/submit";
+import { DroverError } from "@drover/domain/error";
+import type { Execution, ExecutorName } from "@drover/domain/execution";
+import type { Json } from "@drover/domain/json";
+import { formatTaskKey, isReservedId } from "@drover/domain/task-id";
+import type { Caller, Deps } from "./context.ts";
+
+/** A task as clients describe it, whatever interface they came through. */
+export interface TaskDraft {
+  id?: string | undefined;
+  idempotencyKey?: string | undefined;
+  class: string;
+  /** For executor worker; empty otherwise. */
+  type: string;
+  payload: Json;
+  /** Absent: executor worker. */
+  execution?: (Execution & { executor?: ExecutorName }) | undefined;
+  priority: number;
+  delayMs?: number | undefined;
+  timeoutSeconds?: number | undefined;
+  retry?: { maxAttempts?: number; baseDelayMs?: number; maxDelayMs?: number; noRetryOn?: string[] } | undefined;
+  labels?: Record<string, string> | undefined;
+}
+
+export interface Submitted {
+  id: string;
+  created: boolean;
+}
+
+export interface SubmitTask {
+  /** Resolves when the task is durable. Concurrent calls share a statement. */
+  one(caller: Caller, draft: TaskDraft): Promise<Submitted>;
+  /** Each item gets its own verdict; those that are accepted are accepted together. */
+  many(caller: Caller, drafts: (TaskDraft | DroverError)[]): Promise<(Submitted | DroverError)[]>;
+}
+
+export const maxPayloadBytes = 256 * 1024;
+
+/** Submits tasks: validate, resolve the queue, insert, wake. Repeating a submit with the same id or key is harmless. */
+export function createSubmitTask(deps: Deps): SubmitTask {
+  const { db, directory, waker } = deps;
+
+  const insert = async (items: Prepared[]): Promise<(Submitted | DroverError)[]> => {
+    const answers = new Array<Submitted | DroverError>(items.length);
+    for (const group of groupBy(items, (item) => `${item.namespaceId} ${item.actor}`)) {
+      const [first] = group;
+      if (first === undefined) continue;
+      const context = { namespaceId: first.item.namespaceId, actor: first.item.actor };
+      const plain = group.filter(({ item }) => !isNamed(item.row));
+      const named = group.flatMap(({ item, index }) => (isNamed(item.row) ? [{ row: item.row, index }] : []));
+      if (plain.length > 0) {
+        const keys = await submit(db, context, plain.map(({ item }) => item.row));
+        plain.forEach(({ index }, n) => (answers[index] = { id: formatTaskKey(BigInt(keys[n] ?? "0")), created: true }));
+      }
+      if (named.length > 0) {
+        const verdicts = await submitNamed(db, context, named.map(({ row }) => row));
+        named.forEach(({ row, index }, n) => (answers[index] = judge(row, verdicts[n])));
+      }
+    }
+    for (const name of new Set(items.map((item) => item.className))) waker.wake(`class:${name}`);
+    return answers;
+  };
+  const coalesced = createCoalescer({ run: insert, maxItems: 1000, maxInFlight: 2 });
+
+  return {
+    async one(caller, draft) {
+      const answer = await coalesced(await prepare(directory, db, caller, draft));
+      if (answer instanceof DroverError) throw answer;
+      return answer;
+    },
+    async many(caller, drafts) {
+      const prepared = await Promise.all(
+        drafts.map((draft) =>
+          draft instanceof DroverError ? draft : prepare(directory, db, caller, draft).catch((error: unknown) => refusal(error)),
+        ),
+      );
+      const accepted = prepared.filter((item): item is Prepared => !(item instanceof DroverError));
+      const answers = await insert(accepted);
+      let next = 0;
+      return prepared.map((item) => (item instanceof DroverError ? item : (answers[next++] as Submitted | DroverError)));
+    },
+  };
+}
+
+interface Prepared {
+  namespaceId: number;
+  actor: string;
+  className: string;
+  row: NewTask | NewNamedTask;
+}
+
+async function prepare(directory: Deps["directory"], db: Deps["db"], caller: Caller, draft: TaskDraft): Promise<Prepared> {
+  const namespaceId = await directory.namespaceId(caller.namespace);
+  const { id: classId, defaultImage, depthLimit } = await directory.class(namespaceId, draft.class);
+  if (depthLimit !== undefined && (await countPending(db, classId, depthLimit)) >= depthLimit) {
+    throw new DroverError("overloaded", `Class ${draft.class} holds its limit of ${depthLimit} pending tasks.`, {
+      hint: "Submit again later, or raise the depth limit of the class.",
+      retryAfterMs: 1000,
+    });
+  }
+  const payload = JSON.stringify(draft.payload);
+  if (payload.length > maxPayloadBytes && Buffer.byteLength(payload) > maxPayloadBytes) {
+    throw invalid("payload", `expected at most ${maxPayloadBytes} bytes of JSON, got ${Buffer.byteLength(payload)}; put large data into a file or a bucket and name it here`);
+  }
+  const { executor, execution } = chooseExecutor(draft, defaultImage);
+  if (executor === "worker" && draft.type === "") throw invalid("type", "expected a task type, or an execution; got neither");
+  const row: NewTask = {
+    queueId: await directory.queueId({ namespaceId, className: draft.class, executor, taskType: executor === "worker" ? draft.type : "" }),
+    payload: draft.payload === null ? undefined : payload,
+    execution: execution && JSON.stringify(execution),
+    retry: draft.retry && JSON.stringify(draft.retry),
+    labels: draft.labels && Object.keys(draft.labels).length > 0 ? JSON.stringify(draft.labels) : undefined,
+    priority: draft.priority === 0 ? undefined : draft.priority,
+    timeoutSeconds: draft.timeoutSeconds,
+    delayMs: draft.delayMs,
+  };
+  const prepared = { namespaceId, actor: caller.actor, className: draft.class, row };
+  if (!draft.id && !draft.idempotencyKey) return prepared;
+  if (draft.id && isReservedId(draft.id)) {
+    throw invalid("id", `expected an id of your own choice, got "${draft.id}", which has the form of ids that the server makes`);
+  }
+  return {
+    ...prepared,
+    row: { ...row, name: draft.id || undefined, idempotencyKey: draft.idempotencyKey || undefined, requestHash: hashDraft(draft) },
+  };
+}
+
+/** An image runs in a container, the class's default image stands in for a missing one, and without either it is a process. */
+function chooseExecutor(draft: TaskDraft, defaultImage: string | undefined): { executor: ExecutorName; execution?: Execution } {
+  if (draft.execution === undefined) return { executor: "worker" };
+  const { executor, ...execution } = draft.execution;
+  if (executor === "process") return { executor, execution };
+  const image = execution.image ?? defaultImage;
+  if (image !== undefined) return { executor: "docker", execution: { ...execution, image } };
+  if (executor === "docker") {
+    throw invalid("execution.image", `expected an image, since class ${draft.class} has no default image; got none`);
+  }
+  return { executor: "process", execution };
+}
+
+function invalid(field: string, message: string): DroverError {
+  return new DroverError("invalid", `${field}: ${message}.`, { fields: [{ field, message }] });
+}
+
+function refusal(error: unknown): DroverError {
+  if (error instanceof DroverError && error.reason !== "unavailable") return error;
+  throw error;
+}
+
+function isNamed(row: NewTask | NewNamedTask): row is NewNamedTask {
+  return "requestHash" in row;
+}
+
+function judge(row: NewNamedTask, verdict: { task_id: string; verdict: string } | undefined): Submitted | DroverError {
+  if (verdict === undefined) throw new Error("drover.submit_named returned fewer rows than it was given");
+  const id = row.name ?? formatTaskKey(BigInt(verdict.task_id));
+  if (verdict.verdict !== "conflict") return { id, created: verdict.verdict === "created" };
+  const what = row.name === undefined ? `Idempotency key "${row.idempotencyKey}"` : `Id "${row.name}"`;
+  return new DroverError("conflict", `${what} was used before with a different body.`, {
+    hint: "Repeat a submit with exactly the same body, or choose a new id for a new task.",
+  });
+}
+
+/** Two drafts are the same request when they say the same thing, whatever the order of their keys. */
+function hashDraft({ id: _id, idempotencyKey: _key, ...body }: TaskDraft): Uint8Array {
+  return createHash("sha256").update(canonical(body)).digest().subarray(0, 16);
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  const entries = Object.entries(value).filter(([, v]) => v !== undefined);
+  return `{${entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join()}}`;
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): { item: T; index: number }[][] {
+  const groups = new Map<string, { item: T; index: number }[]>();
+  for (const [index, item] of items.entries()) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [{ item, index }]);
+    else group.push({ item, index });
+  }
+  return [...groups.values()];
+}

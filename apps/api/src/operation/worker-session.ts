@@ -1,0 +1,76 @@
+import { complete, type Completion, fail, type Failure } from "@drover/db/node/settle";
+import { claim, renew, type WorkerClaim } from "@drover/db/node/sync";
+import { leave, register } from "@drover/db/node/register";
+import { DroverError } from "@drover/domain/error";
+import type { Caller, Deps } from "./context.ts";
+
+/** A registered worker that speaks to us instead of to Postgres. Its session text carries all there is to know. */
+export interface WorkerSession {
+  holderId: number;
+  epoch: string;
+}
+
+export interface WorkerFacts {
+  name: string;
+  types: string[];
+  /** Null: every class. */
+  classes: string[] | null;
+}
+
+/** Begins a worker's life: a lease, and a fence for whoever used its name before. */
+export async function registerWorker(deps: Deps, caller: Caller, facts: WorkerFacts): Promise<{ session: string; leaseSeconds: number }> {
+  const registered = await register(deps.db, {
+    kind: "worker",
+    name: facts.name,
+    namespace: caller.namespace,
+    executors: ["worker"],
+    taskTypes: facts.types,
+    classes: facts.classes,
+    slots: {},
+    facts: {},
+    version: "",
+  });
+  return { session: `${registered.holderId}.${registered.epoch}`, leaseSeconds: registered.leaseSeconds };
+}
+
+/** Up to `limit` tasks, at once. */
+export function claimTasks(deps: Deps, session: WorkerSession, limit: number): Promise<WorkerClaim[]> {
+  return claim(deps.db, session, limit);
+}
+
+/** Renews the lease; a session that was taken over or ran out is a `conflict`. */
+export async function renewLease(deps: Deps, session: WorkerSession) {
+  const answer = await renew(deps.db, session);
+  if (answer.status === "fenced") {
+    throw new DroverError("conflict", "This session is over: its lease ran out, or another worker registered under its name.", {
+      hint: "Stop what it holds, then register again.",
+    });
+  }
+  return answer;
+}
+
+/** Completes claims; returns the keys that were no longer held. */
+export function completeTasks(deps: Deps, session: WorkerSession, batch: Completion[]): Promise<string[]> {
+  return complete(deps.db, session.holderId, batch);
+}
+
+/** Fails claims; each is retried or ends by its policy. Returns the keys that were no longer held. */
+export function failTasks(deps: Deps, session: WorkerSession, batch: Failure[]): Promise<string[]> {
+  return fail(deps.db, session.holderId, batch);
+}
+
+/** Ends a worker's life; what it still holds goes back to its queues. */
+export async function deregisterWorker(deps: Deps, session: WorkerSession): Promise<void> {
+  await leave(deps.db, session.holderId, session.epoch);
+}
+
+/** Reads a session text; throws `invalid`. */
+export function parseSession(text: string): WorkerSession {
+  const match = /^([1-9]\d{0,9})\.([1-9]\d{0,18})$/.exec(text);
+  if (match?.[1] === undefined || match[2] === undefined) {
+    throw new DroverError("invalid", `Expected the session that RegisterWorker returned, got "${text.slice(0, 50)}".`, {
+      fields: [{ field: "session", message: "expected the session that RegisterWorker returned" }],
+    });
+  }
+  return { holderId: Number(match[1]), epoch: match[2] };
+}

@@ -1,0 +1,171 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampDate, timestampFromDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { getTaskDetails, listAttempts, listTasks, pendingFacts, type TaskFilter, type TaskRow, type TaskStateName } from "@drover/db/query/task";
+import { DroverError } from "@drover/domain/error";
+import { decodePageToken, encodePageToken } from "@drover/domain/page-token";
+import { explainPending, type WaitingReason } from "@drover/domain/pending";
+import {
+  type ListTasksRequest,
+  PendingSchema,
+  SubmitVerdictSchema,
+  TaskService,
+  TaskSpecSchema,
+  type TaskState,
+} from "@drover/proto/drover/task";
+import { cancelTask } from "../operation/cancel-task.ts";
+import type { Deps } from "../operation/context.ts";
+import { findTaskKey, findTaskKeys, taskNotFound } from "../operation/find-task.ts";
+import { retryTask } from "../operation/retry-task.ts";
+import type { SubmitTask } from "../operation/submit-task.ts";
+import type { TaskWatch } from "../watch.ts";
+import { callerOf } from "./caller.ts";
+import { readLogs } from "./task-log.ts";
+import { stateNumbers, taskDetailMessage, taskMessage } from "./task-message.ts";
+import { draftOf } from "./task-spec.ts";
+
+export interface TaskServiceOptions {
+  deps: Deps;
+  submitTask: SubmitTask;
+  watch: TaskWatch;
+  /** Throws DroverError `invalid` where a message breaks its rules. */
+  validate: (schema: typeof TaskSpecSchema, spec: unknown) => void;
+}
+
+/** drover.v1.TaskService. */
+export function taskService({ deps, submitTask, watch, validate }: TaskServiceOptions): ServiceImpl<typeof TaskService> {
+  const { db, directory } = deps;
+  return {
+    async submitTask(request, context) {
+      if (request.task === undefined) throw new DroverError("invalid", "Expected a task, got none.");
+      return submitTask.one(callerOf(context), draftOf(request.task));
+    },
+
+    async submitTasks(request, context) {
+      const drafts = request.tasks.map((spec) => {
+        try {
+          validate(TaskSpecSchema, spec);
+          return draftOf(spec);
+        } catch (error) {
+          if (error instanceof DroverError) return error;
+          throw error;
+        }
+      });
+      const answers = await submitTask.many(callerOf(context), drafts);
+      return {
+        verdicts: answers.map((answer, index) =>
+          create(
+            SubmitVerdictSchema,
+            answer instanceof DroverError
+              ? { id: request.tasks[index]?.id ?? "", fault: { reason: answer.reason, message: answer.message } }
+              : answer,
+          ),
+        ),
+      };
+    },
+
+    async getTask({ id }, context) {
+      const caller = callerOf(context);
+      const key = await findTaskKey(deps, caller, id);
+      const [row] = await getTaskDetails(db, await directory.namespaceId(caller.namespace), [key]);
+      if (row === undefined) throw taskNotFound(id);
+      const task = taskDetailMessage(row, await listAttempts(db, key));
+      const pending = await pendingOf(deps, row);
+      return { task: pending === undefined ? task : Object.assign(task, { pending }) };
+    },
+
+    async listTasks(request, context) {
+      const namespaceId = await directory.namespaceId(callerOf(context).namespace);
+      const size = request.pageSize || 100;
+      const shape = filterShape(request);
+      const filter: TaskFilter = {
+        states: request.states.map(stateName),
+        class: request.class || undefined,
+        labels: Object.keys(request.labels).length > 0 ? request.labels : undefined,
+        createdAfter: request.createdAfter && timestampDate(request.createdAfter),
+        createdBefore: request.createdBefore && timestampDate(request.createdBefore),
+        beforeKey: request.pageToken === "" ? undefined : decodePageToken(request.pageToken, shape)["key"],
+      };
+      const rows = await listTasks(db, namespaceId, filter, size + 1);
+      const page = rows.slice(0, size);
+      const last = page.at(-1);
+      return {
+        tasks: page.map(taskMessage),
+        nextPageToken: rows.length > size && last !== undefined ? encodePageToken({ key: last.key }, shape) : "",
+      };
+    },
+
+    async *watchTasks({ ids }, context) {
+      const caller = callerOf(context);
+      const keys = await findTaskKeys(deps, caller, ids);
+      for (const id of ids) if (!keys.has(id)) throw taskNotFound(id);
+      const namespaceId = await directory.namespaceId(caller.namespace);
+      for await (const row of watch.follow(namespaceId, [...new Set(keys.values())], context.signal)) yield { task: taskMessage(row) };
+    },
+
+    async cancelTask({ id, reason }, context) {
+      return { state: stateNumbers[await cancelTask(deps, callerOf(context), id, reason)] };
+    },
+
+    async retryTask({ id }, context) {
+      return { state: stateNumbers[await retryTask(deps, callerOf(context), id)] };
+    },
+
+    async *getTaskLogs(request, context) {
+      const caller = callerOf(context);
+      const key = await findTaskKey(deps, caller, request.id);
+      const namespaceId = await directory.namespaceId(caller.namespace);
+      const since = request.since ? timestampDate(request.since).getTime() : 0;
+      const options = { key, namespaceId, follow: request.follow, tail: request.tail, sinceMs: since, signal: context.signal };
+      for await (const lines of readLogs(deps, options)) {
+        yield { lines: lines.map(({ atMs, ...line }) => ({ ...line, time: timestampFromMs(atMs) })) };
+      }
+    },
+  };
+}
+
+/** Why a task does not run yet, as a message; undefined once it runs or has ended. */
+async function pendingOf(deps: Deps, row: TaskRow) {
+  if (row.state !== "pending" && row.state !== "waiting") return undefined;
+  const facts = await pendingFacts(deps.db, row.key);
+  if (facts === undefined) return undefined;
+  const answer = explainPending({
+    state: row.state,
+    ...(row.waiting_reason !== null && { waitingReason: row.waiting_reason as WaitingReason }),
+    ...(row.waiting_until && { untilAt: row.waiting_until }),
+    className: row.class,
+    classPaused: facts.paused,
+    ...(facts.concurrency_limit !== null && { classLimit: facts.concurrency_limit }),
+    classRunning: Number(facts.running),
+    executor: row.executor,
+    taskType: row.type,
+    liveHolders: Number(facts.live_holders),
+    ahead: Number(facts.ahead),
+  });
+  return (
+    answer &&
+    create(PendingSchema, {
+      reason: answer.reason,
+      message: answer.message,
+      ahead: BigInt(facts.ahead),
+      ...(row.waiting_until && { until: timestampFromDate(row.waiting_until) }),
+    })
+  );
+}
+
+/** What a page token is bound to: everything of the request but the page itself. */
+function filterShape(request: ListTasksRequest) {
+  return {
+    states: request.states.toSorted((a, b) => a - b),
+    class: request.class,
+    labels: Object.entries(request.labels).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    after: String(request.createdAfter?.seconds ?? ""),
+    before: String(request.createdBefore?.seconds ?? ""),
+  };
+}
+
+function stateName(state: TaskState): TaskStateName {
+  for (const [name, number] of Object.entries(stateNumbers)) if (number === state) return name as TaskStateName;
+  throw new DroverError("invalid", `Expected a task state, got ${state}.`);
+}
+
