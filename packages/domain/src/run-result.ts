@@ -3,7 +3,7 @@ export interface RunResult {
   exitCode: number | null;
   durationMs: number;
   outputs: RunOutput[];
-  /** Parsed contents of the JSON outputs, by name or path. */
+  /** Parsed contents of the JSON outputs, by file name; by path where two outputs share one. */
   outputsSummary: Record<string, unknown>;
   /** The last 4096 bytes of each stream. */
   stdoutTail: string;
