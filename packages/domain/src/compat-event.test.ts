@@ -5,7 +5,16 @@ const at = new Date("2026-05-01T12:00:02.750Z");
 
 function setup(event: Partial<TaskEvent> = {}): TaskEvent {
   const startedAt = new Date("2026-05-01T12:00:00.250Z");
-  const task = { id: "e-1", class: "gpu", namespace: "default", state: "failed", payload: { tenant: "gepa", n: 1 }, attempt: 2, startedAt, finishedAt: at } as const;
+  const task = {
+    id: "e-1",
+    class: "gpu",
+    namespace: "default",
+    state: "failed",
+    payload: { tenant: "gepa", n: 1 },
+    attempt: 2,
+    startedAt,
+    finishedAt: at,
+  } as const;
   return { kind: "task.submitted", at, task, ...event };
 }
 
@@ -37,8 +46,14 @@ describe("compatEvent", () => {
 
   it("tells failures and cancellations as failures with a text", () => {
     const error = { class: "timeout", message: "Too slow." };
-    expect(compatEvent(setup({ kind: "task.failed", error }))).toMatchObject({ eventType: "task_failed", data: { task_id: "e-1", error: "Too slow." } });
-    expect(compatEvent(setup({ kind: "task.cancelled" }))).toMatchObject({ eventType: "task_failed", data: { error: "The task was cancelled." } });
+    expect(compatEvent(setup({ kind: "task.failed", error }))).toMatchObject({
+      eventType: "task_failed",
+      data: { task_id: "e-1", error: "Too slow." },
+    });
+    expect(compatEvent(setup({ kind: "task.cancelled" }))).toMatchObject({
+      eventType: "task_failed",
+      data: { error: "The task was cancelled." },
+    });
   });
 
   it("leaves out kinds that these clients have no word for", () => {

@@ -1,4 +1,13 @@
-import { asTexts, compatError, compatResult, payloadFacts, unixSeconds, type CompatError, type CompatOutcome, type CompatTask } from "./compat-task.ts";
+import {
+  asTexts,
+  compatError,
+  compatResult,
+  payloadFacts,
+  unixSeconds,
+  type CompatError,
+  type CompatOutcome,
+  type CompatTask,
+} from "./compat-task.ts";
 
 /** One of our events about one task. `kind` is the word of the event log, `task` the task as it is now. */
 export interface TaskEvent {
@@ -37,7 +46,10 @@ export function compatEvent(event: TaskEvent): CompatEvent | undefined {
   return { eventType: compatEventTypes[event.kind], resourceId: event.task.id, data, timestamp: unixSeconds(event.at) };
 }
 
-function describe(kind: keyof typeof compatEventTypes, { at, task, outcome, error }: TaskEvent): Record<string, unknown> {
+function describe(
+  kind: keyof typeof compatEventTypes,
+  { at, task, outcome, error }: TaskEvent,
+): Record<string, unknown> {
   switch (kind) {
     case "task.submitted":
       return { class: task.class, payload: task.payload };

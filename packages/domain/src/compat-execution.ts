@@ -8,7 +8,9 @@ export interface PayloadFault {
   message: string;
 }
 
-export type ParsedExecution = { ok: true; execution: Execution; timeoutSeconds: number } | { ok: false; faults: PayloadFault[] };
+export type ParsedExecution =
+  | { ok: true; execution: Execution; timeoutSeconds: number }
+  | { ok: false; faults: PayloadFault[] };
 
 export const executionRequired = "payload.execution section is required";
 const defaultTimeoutSeconds = 1800;
@@ -53,7 +55,9 @@ export function parseExecution(payload: Readonly<Record<string, Json>>): ParsedE
 
 /** Faults as the one error text that orchestrator.v1 has room for. */
 export function describeFaults(faults: readonly PayloadFault[]): string {
-  return faults.map(({ field, message }) => (message === executionRequired ? message : `${field}: ${message}`)).join("; ");
+  return faults
+    .map(({ field, message }) => (message === executionRequired ? message : `${field}: ${message}`))
+    .join("; ");
 }
 
 function readCommand(found: Found): string[] {
@@ -132,7 +136,9 @@ function readTimeout(found: Found): number {
 function readWhole(found: Found): number | undefined {
   const size = decoded(found);
   if (size === undefined || size === 0) return undefined;
-  return typeof size === "number" && Number.isSafeInteger(size) && size > 0 ? size : refuse(found, "a whole number from 0");
+  return typeof size === "number" && Number.isSafeInteger(size) && size > 0
+    ? size
+    : refuse(found, "a whole number from 0");
 }
 
 function readFlag(found: Found): boolean | undefined {
@@ -201,6 +207,8 @@ function isObject(value: Json): value is JsonObject {
 }
 
 /** The object without its undefined fields. */
-function present<T extends object>(fields: { [Key in keyof T]: object extends Pick<T, Key> ? T[Key] | undefined : T[Key] }): T {
+function present<T extends object>(fields: {
+  [Key in keyof T]: object extends Pick<T, Key> ? T[Key] | undefined : T[Key];
+}): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }

@@ -10,7 +10,10 @@ const finishedAt = new Date("2026-05-01T12:00:02.750Z");
 const run: RunResult = {
   exitCode: 0,
   durationMs: 2345,
-  outputs: [{ path: "out.json", type: "json", name: "summary", sizeBytes: 12, checksum: "sha256:ab" }, { path: "log.txt", sizeBytes: 1, checksum: "sha256:cd" }],
+  outputs: [
+    { path: "out.json", type: "json", name: "summary", sizeBytes: 12, checksum: "sha256:ab" },
+    { path: "log.txt", sizeBytes: 1, checksum: "sha256:cd" },
+  ],
   outputsSummary: { "out.json": { score: 0.5 } },
   stdoutTail: '__DSPY_RESULT__:{"score": 0.5}\n',
   stderrTail: "",
@@ -19,22 +22,41 @@ const run: RunResult = {
 };
 
 function setup(facts: Partial<CompatTask> = {}): CompatTask {
-  return { id: "e-1", class: "cpu_long", namespace: "default", state: "completed", payload: { tenant: "gepa", workflow_id: "wf-1" }, attempt: 1, startedAt, finishedAt, ...facts };
+  return {
+    id: "e-1",
+    class: "cpu_long",
+    namespace: "default",
+    state: "completed",
+    payload: { tenant: "gepa", workflow_id: "wf-1" },
+    attempt: 1,
+    startedAt,
+    finishedAt,
+    ...facts,
+  };
 }
 
 describe("compatStatus", () => {
   it("knows four words only, and shows a cancelled task as failed", () => {
     expect(taskStates.map((state) => `${state} ${compatStatus(state)}`)).toEqual([
-      "waiting pending", "pending pending", "running running", "completed completed", "failed failed", "cancelled failed",
+      "waiting pending",
+      "pending pending",
+      "running running",
+      "completed completed",
+      "failed failed",
+      "cancelled failed",
     ]);
   });
 });
 
 describe("compatError", () => {
   it("has a text for everything that is shown as failed, and none for the rest", () => {
-    expect(compatError("failed", { class: "timeout", message: "The attempt ran past 60 s." })).toBe("The attempt ran past 60 s.");
+    expect(compatError("failed", { class: "timeout", message: "The attempt ran past 60 s." })).toBe(
+      "The attempt ran past 60 s.",
+    );
     expect(compatError("failed", { class: "timeout", message: "" })).toBe("timeout");
-    expect(compatError("cancelled", { class: "cancelled", message: "no longer needed" })).toBe("The task was cancelled: no longer needed");
+    expect(compatError("cancelled", { class: "cancelled", message: "no longer needed" })).toBe(
+      "The task was cancelled: no longer needed",
+    );
     for (const state of taskStates) {
       expect(compatError(state, null) !== "", state).toBe(compatStatus(state) === "failed");
     }
@@ -46,7 +68,10 @@ describe("compatTimes", () => {
     expect(compatTimes(setup({ state: "running", finishedAt: null }))).toEqual({ durationMs: 0, completedAt: 0n });
     expect(compatTimes(setup({ state: "pending" }))).toEqual({ durationMs: 0, completedAt: 0n });
     expect(compatTimes(setup())).toEqual({ durationMs: 2500, completedAt: 1_777_636_802n });
-    expect(compatTimes(setup({ state: "cancelled", startedAt: null }))).toEqual({ durationMs: 0, completedAt: 1_777_636_802n });
+    expect(compatTimes(setup({ state: "cancelled", startedAt: null }))).toEqual({
+      durationMs: 0,
+      completedAt: 1_777_636_802n,
+    });
   });
 });
 
@@ -65,7 +90,7 @@ describe("compatResult", () => {
 
   it("carries the runner's metadata as JSON text, with the summary in both places", () => {
     const result = compatResult(setup({ payload: { workflow_context: { id: "wf-1" } } }), { run });
-    expect(Object.keys(result).sort()).toEqual(["class", "latency_ms", "metadata", "workflow_context"]);
+    expect(Object.keys(result).toSorted()).toEqual(["class", "latency_ms", "metadata", "workflow_context"]);
     expect(result).toMatchObject({ latency_ms: "2345", class: "cpu_long", workflow_context: '{"id":"wf-1"}' });
     expect(JSON.parse(result["metadata"] ?? "")).toEqual({
       status: "completed",
@@ -91,7 +116,11 @@ describe("compatResult", () => {
 
   it("keeps the logs of a task that failed", () => {
     const result = compatResult(setup({ state: "failed" }), { run: { ...run, exitCode: 3, stderrTail: "boom" } });
-    expect(JSON.parse(result["metadata"] ?? "")).toMatchObject({ status: "failed", exit_code: 3, logs: { stderr_tail: "boom" } });
+    expect(JSON.parse(result["metadata"] ?? "")).toMatchObject({
+      status: "failed",
+      exit_code: 3,
+      logs: { stderr_tail: "boom" },
+    });
   });
 
   it("gives the fields of a handler's object, and any other value as result", () => {
@@ -109,7 +138,9 @@ describe("compatResult", () => {
     const json = fc.jsonValue() as fc.Arbitrary<never>;
     fc.assert(
       fc.property(fc.constantFrom(...taskStates), json, json, (state, payload, value) => {
-        return Object.values(compatResult(setup({ state, payload }), { value })).every((text) => typeof text === "string");
+        return Object.values(compatResult(setup({ state, payload }), { value })).every(
+          (text) => typeof text === "string",
+        );
       }),
     );
   });

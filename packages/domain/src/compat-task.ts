@@ -46,7 +46,10 @@ export function compatError(state: TaskState, error?: CompatError | null): strin
 }
 
 /** Duration and end as orchestrator.v1 streams them: 0 until the task is final, then fixed. Seconds are Unix time. */
-export function compatTimes({ state, startedAt, finishedAt }: Pick<CompatTask, "state" | "startedAt" | "finishedAt">): { durationMs: number; completedAt: bigint } {
+export function compatTimes({ state, startedAt, finishedAt }: Pick<CompatTask, "state" | "startedAt" | "finishedAt">): {
+  durationMs: number;
+  completedAt: bigint;
+} {
   if (!isFinal(state) || finishedAt === null) {
     return { durationMs: 0, completedAt: 0n };
   }
@@ -86,7 +89,13 @@ export function compatMetadata(task: CompatTask, run: RunResult): Record<string,
     tenant,
     workflow_id,
     result: {
-      outputs: run.outputs.map(({ path, type = null, name = null, sizeBytes, checksum }) => ({ path, type, name, size_bytes: sizeBytes, checksum })),
+      outputs: run.outputs.map(({ path, type = null, name = null, sizeBytes, checksum }) => ({
+        path,
+        type,
+        name,
+        size_bytes: sizeBytes,
+        checksum,
+      })),
       metrics: { wall_clock_ms: run.durationMs, task_class: task.class },
       outputs_summary: run.outputsSummary,
     },
@@ -103,13 +112,20 @@ export function compatMetadata(task: CompatTask, run: RunResult): Record<string,
 export function payloadFacts(payload: Json): { tenant: string; workflow_id?: string } {
   const tenant = payloadField(payload, "tenant");
   const workflow = payloadField(payload, "workflow_id");
-  return { tenant: isNamed(tenant) ? asText(tenant) : "default", ...(isNamed(workflow) && { workflow_id: asText(workflow) }) };
+  return {
+    tenant: isNamed(tenant) ? asText(tenant) : "default",
+    ...(isNamed(workflow) && { workflow_id: asText(workflow) }),
+  };
 }
 
 /** Values as texts: a text stays, anything else becomes JSON, what is absent is left out. */
 export function asTexts(fields: Record<string, unknown>): Record<string, string> {
   const isSet = ([, value]: [string, unknown]) => value !== undefined && value !== null;
-  return Object.fromEntries(Object.entries(fields).filter(isSet).map(([key, value]) => [key, asText(value)]));
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(isSet)
+      .map(([key, value]) => [key, asText(value)]),
+  );
 }
 
 /** Unix time in whole seconds. */

@@ -9,7 +9,9 @@ describe("newId", () => {
   it("has the form of a UUID of version 7 for every time and all random bytes", () => {
     fc.assert(
       fc.property(bytes, times, (random, nowMs) => {
-        expect(newId({ random, nowMs })).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+        expect(newId({ random, nowMs })).toMatch(
+          /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+        );
       }),
     );
   });

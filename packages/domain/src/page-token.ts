@@ -16,10 +16,19 @@ export function encodePageToken(position: PagePosition, filter: Json): string {
 export function decodePageToken(token: string, filter: Json): PagePosition {
   const position = readPosition(token, filter);
   if (position === undefined) {
-    throw new DroverError("invalid", `Expected a page token that this listing returned, with the same filter; got ${quote(token)}.`, {
-      hint: "Ask for the first page again, without a page token.",
-      fields: [{ field: "page_token", message: "expected the next_page_token of the page before, asked for with the same filter" }],
-    });
+    throw new DroverError(
+      "invalid",
+      `Expected a page token that this listing returned, with the same filter; got ${quote(token)}.`,
+      {
+        hint: "Ask for the first page again, without a page token.",
+        fields: [
+          {
+            field: "page_token",
+            message: "expected the next_page_token of the page before, asked for with the same filter",
+          },
+        ],
+      },
+    );
   }
   return position;
 }
@@ -42,7 +51,12 @@ function parseJson(text: string): Json | undefined {
 }
 
 function isPosition(value: Json | undefined): value is PagePosition {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every((part) => typeof part === "string");
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((part) => typeof part === "string")
+  );
 }
 
 /** FNV-1a over 64 bits: it tells a mistake, not an attack, and a position gives no right to anything. */
@@ -60,7 +74,7 @@ function canonical(value: Json): string {
     return `[${value.map(canonical).join(",")}]`;
   }
   if (typeof value === "object" && value !== null) {
-    const pairs = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    const pairs = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
     return `{${pairs.map(([key, part]) => `${JSON.stringify(key)}:${canonical(part)}`).join(",")}}`;
   }
   return JSON.stringify(value);

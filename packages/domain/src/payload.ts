@@ -77,10 +77,14 @@ function parseJson(text: string): Json | undefined {
 }
 
 // The source of a value is in the language since 2025, but not in TypeScript's types of es2024.
-const parseWithSource = JSON.parse as (text: string, revive: (key: string, value: unknown, context: { source?: string }) => unknown) => unknown;
+const parseWithSource = JSON.parse as (
+  text: string,
+  revive: (key: string, value: unknown, context: { source?: string }) => unknown,
+) => unknown;
 
 function keepDigits(_key: string, value: unknown, { source }: { source?: string }): unknown {
-  const isLost = typeof value === "number" && source !== undefined && wholeNumber.test(source) && !Number.isSafeInteger(value);
+  const isLost =
+    typeof value === "number" && source !== undefined && wholeNumber.test(source) && !Number.isSafeInteger(value);
   return isLost ? source : value;
 }
 

@@ -24,8 +24,14 @@ describe("explainPending", () => {
       message: "It was submitted with a delay until 2026-05-01T12:00:00.000Z.",
       untilMs: untilAt.getTime(),
     });
-    expect(explainPending(setup({ state: "waiting", waitingReason: "retrying", untilAt }))).toMatchObject({ reason: "retrying", untilMs: untilAt.getTime() });
-    expect(explainPending(setup({ state: "waiting", waitingReason: "blocked" }))).toEqual({ reason: "blocked", message: "Something else has to end first." });
+    expect(explainPending(setup({ state: "waiting", waitingReason: "retrying", untilAt }))).toMatchObject({
+      reason: "retrying",
+      untilMs: untilAt.getTime(),
+    });
+    expect(explainPending(setup({ state: "waiting", waitingReason: "blocked" }))).toEqual({
+      reason: "blocked",
+      message: "Something else has to end first.",
+    });
   });
 
   it("says how to resume a paused class, before anything else", () => {
@@ -44,7 +50,10 @@ describe("explainPending", () => {
   });
 
   it("names who is missing where nobody serves the queue", () => {
-    expect(explainPending(setup({ liveHolders: 0 }))).toMatchObject({ reason: "no_holder", message: expect.stringContaining("docker tasks of class gpu") });
+    expect(explainPending(setup({ liveHolders: 0 }))).toMatchObject({
+      reason: "no_holder",
+      message: expect.stringContaining("docker tasks of class gpu"),
+    });
     expect(explainPending(setup({ liveHolders: 0, executor: "worker", taskType: "resize" }))).toMatchObject({
       reason: "no_holder",
       message: expect.stringContaining('type "resize" in class gpu'),
@@ -52,8 +61,14 @@ describe("explainPending", () => {
   });
 
   it("counts what is ahead in the queue", () => {
-    expect(explainPending(setup({ ahead: 12 }))).toEqual({ reason: "queued", message: "12 tasks of its queue run before it; 2 live holders can run it." });
-    expect(explainPending(setup({ liveHolders: 1 }))).toEqual({ reason: "queued", message: "It is the next of its queue; 1 live holder can run it." });
+    expect(explainPending(setup({ ahead: 12 }))).toEqual({
+      reason: "queued",
+      message: "12 tasks of its queue run before it; 2 live holders can run it.",
+    });
+    expect(explainPending(setup({ liveHolders: 1 }))).toEqual({
+      reason: "queued",
+      message: "It is the next of its queue; 1 live holder can run it.",
+    });
   });
 
   it("has no answer for tasks that run or have ended", () => {

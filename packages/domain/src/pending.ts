@@ -46,13 +46,20 @@ function explainWaiting({ waitingReason = "blocked", untilAt }: PendingFacts): P
     blocked: "Something else has to end first",
   };
   const until = untilAt === undefined ? "" : ` until ${untilAt.toISOString()}`;
-  return { reason: waitingReason, message: `${causes[waitingReason]}${until}.`, ...(untilAt && { untilMs: untilAt.getTime() }) };
+  return {
+    reason: waitingReason,
+    message: `${causes[waitingReason]}${until}.`,
+    ...(untilAt && { untilMs: untilAt.getTime() }),
+  };
 }
 
 function explainQueued(facts: PendingFacts): PendingAnswer {
   const { className, classPaused, classLimit, classRunning, liveHolders, ahead } = facts;
   if (classPaused) {
-    return { reason: "class_paused", message: `Class ${className} is paused; \`drover class resume ${className}\` lets it go on.` };
+    return {
+      reason: "class_paused",
+      message: `Class ${className} is paused; \`drover class resume ${className}\` lets it go on.`,
+    };
   }
   if (classLimit !== undefined && classRunning >= classLimit) {
     return {
@@ -73,7 +80,9 @@ function missingHolder({ className, executor, taskType }: PendingFacts): string 
 }
 
 function queued(ahead: number): string {
-  return ahead === 0 ? "it is the next of its queue" : `${count(ahead, "task")} of its queue ${ahead === 1 ? "runs" : "run"} before it`;
+  return ahead === 0
+    ? "it is the next of its queue"
+    : `${count(ahead, "task")} of its queue ${ahead === 1 ? "runs" : "run"} before it`;
 }
 
 function count(number: number, noun: string): string {

@@ -22,10 +22,23 @@ function positionOf(text: string): number | undefined {
 const values = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
-    fc.constantFrom(null, true, false, "__proto__", "it's", 'say "hi"', "both ' and \"", "a\nb\t\\", "\u0000\u00ff\u2028😀"),
+    fc.constantFrom(
+      null,
+      true,
+      false,
+      "__proto__",
+      "it's",
+      'say "hi"',
+      "both ' and \"",
+      "a\nb\t\\",
+      "\u0000\u00ff\u2028😀",
+    ),
     fc.string({ unit: "grapheme" }),
     fc.maxSafeInteger().map((whole) => whole + 0),
-    fc.double({ noNaN: true, noDefaultInfinity: true }).filter((size) => Math.abs(size) < 2 ** 53).map((size) => size + 0),
+    fc
+      .double({ noNaN: true, noDefaultInfinity: true })
+      .filter((size) => Math.abs(size) < 2 ** 53)
+      .map((size) => size + 0),
     fc.array(tie("value")),
     fc.dictionary(fc.string(), tie("value")),
   ),
@@ -63,17 +76,26 @@ describe("parsePythonLiteral", () => {
   it.each<[string, Json]>([
     ["{'command': ['echo', 'hi'], 'x': True, 'n': None}", { command: ["echo", "hi"], x: true, n: null }],
     ["'it\\'s' \"a\" '''b\n'c'''", "it'sab\n'c"],
-    [String.raw`'\a\b\f\n\r\t\v\\\'\"\x41\101\u00e9\U0001F600\q\
-'`, "\x07\b\f\n\r\t\v\\'\"AAé😀\\q"],
+    [
+      String.raw`'\a\b\f\n\r\t\v\\\'\"\x41\101\u00e9\U0001F600\q\
+'`,
+      "\x07\b\f\n\r\t\v\\'\"AAé😀\\q",
+    ],
     [String.raw`r'\n\'' R"\x"`, String.raw`\n\'\x`],
     ["u'é'", "é"],
     ["[1_000, 0x_fF, 0o17, 0b101, 00, -5, +5, - 5]", [1000, 255, 15, 5, 0, -5, 5, -5]],
     ["[1., .5, 1e5, 1_0.0_1E-1, 01.5]", [1, 0.5, 100_000, 1.001, 1.5]],
     ["[inf, -inf, nan, 1e999, -1e999]", ["inf", "-inf", "nan", "inf", "-inf"]],
-    ["[9007199254740991, 9007199254740993, -12345678901234567890]", [9007199254740991, "9007199254740993", "-12345678901234567890"]],
+    [
+      "[9007199254740991, 9007199254740993, -12345678901234567890]",
+      [9007199254740991, "9007199254740993", "-12345678901234567890"],
+    ],
     ["((), (1,), (1), (1, 2), ('a'))", [[], [1], 1, [1, 2], "a"]],
     ["[{1, 2}, {1,}, set(), frozenset(), frozenset({1, 2}), set([1])]", [[1, 2], [1], [], [], [1, 2], [1]]],
-    ["{1: 'a', None: 'b', True: 'c', 1.5: 'd', (1, 2): 'e', b'k': 'f',}", { "1": "a", null: "b", true: "c", "1.5": "d", "[1,2]": "e", k: "f" }],
+    [
+      "{1: 'a', None: 'b', True: 'c', 1.5: 'd', (1, 2): 'e', b'k': 'f',}",
+      { "1": "a", null: "b", true: "c", "1.5": "d", "[1,2]": "e", k: "f" },
+    ],
     ["{'a': 1, 'a': 2}", { a: 2 }],
     [String.raw`[b'text \xc3\xa9', b'\xff\x00', rb'\n', Br'', b'a' b'b']`, ["text é", "/wA=", "\\n", "", "ab"]],
     ["'\\ud83d' '\\ude00' '\\ud83d'", "😀\ufffd"],
@@ -84,15 +106,48 @@ describe("parsePythonLiteral", () => {
 
   it("keeps a key that is special to JavaScript as an ordinary one", () => {
     const value = read("{'__proto__': {'x': 1}, 'constructor': 2}");
-    expect(Object.entries(value ?? {})).toEqual([["__proto__", { x: 1 }], ["constructor", 2]]);
+    expect(Object.entries(value ?? {})).toEqual([
+      ["__proto__", { x: 1 }],
+      ["constructor", 2],
+    ]);
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
   });
 
   it.each([
-    ["", 0], ["datetime.datetime(2026, 5, 1)", 0], ["[1 2]", 3], ["[1, 2 ", 6], ["[,]", 1], ["{1: 2, 3}", 8], ["{1 2}", 3], ["{'a': }", 6],
-    ["'open", 5], ["'a\nb'", 2], ["'\\", 2], ["'\\x4'", 3], ["'\\U00110000'", 11], ["b'é'", 2], ["'a' b'b'", 4], ["012", 0], ["1_", 1], ["1__0", 1],
-    ["0x", 1], ["1.2.3", 3], ["2j", 1], ["--1", 1], ["1, 2", 1], ["true", 0], ["Truex", 0], ["{[1]: 2}", 1], ["{{}}", 1], ["<object at 0x7f>", 0],
-    ["OrderedDict([('a', 1)])", 0], ["f'x'", 0], ["...", 0], ["[1] [2]", 4], ["set(1)", 5], ["'\\N{DASH}'", 3],
+    ["", 0],
+    ["datetime.datetime(2026, 5, 1)", 0],
+    ["[1 2]", 3],
+    ["[1, 2 ", 6],
+    ["[,]", 1],
+    ["{1: 2, 3}", 8],
+    ["{1 2}", 3],
+    ["{'a': }", 6],
+    ["'open", 5],
+    ["'a\nb'", 2],
+    ["'\\", 2],
+    ["'\\x4'", 3],
+    ["'\\U00110000'", 11],
+    ["b'é'", 2],
+    ["'a' b'b'", 4],
+    ["012", 0],
+    ["1_", 1],
+    ["1__0", 1],
+    ["0x", 1],
+    ["1.2.3", 3],
+    ["2j", 1],
+    ["--1", 1],
+    ["1, 2", 1],
+    ["true", 0],
+    ["Truex", 0],
+    ["{[1]: 2}", 1],
+    ["{{}}", 1],
+    ["<object at 0x7f>", 0],
+    ["OrderedDict([('a', 1)])", 0],
+    ["f'x'", 0],
+    ["...", 0],
+    ["[1] [2]", 4],
+    ["set(1)", 5],
+    ["'\\N{DASH}'", 3],
   ])("refuses %j at position %d", (text, position) => {
     expect(positionOf(text)).toBe(position);
   });
@@ -104,21 +159,39 @@ describe("parsePythonLiteral", () => {
   });
 
   it("says what it expected and what it got", () => {
-    expect(parsePythonLiteral("[1 😀]")).toEqual({ ok: false, error: { position: 3, message: 'expected "," or "]", got "😀"' } });
-    expect(parsePythonLiteral("[1")).toEqual({ ok: false, error: { position: 2, message: 'expected "," or "]", got the end of the text' } });
+    expect(parsePythonLiteral("[1 😀]")).toEqual({
+      ok: false,
+      error: { position: 3, message: 'expected "," or "]", got "😀"' },
+    });
+    expect(parsePythonLiteral("[1")).toEqual({
+      ok: false,
+      error: { position: 2, message: 'expected "," or "]", got the end of the text' },
+    });
   });
 
   it("joins strings side by side only where that is asked for", () => {
-    expect(parsePythonLiteral("'ls' '-l'", { adjacentStrings: false })).toMatchObject({ ok: false, error: { position: 5 } });
+    expect(parsePythonLiteral("'ls' '-l'", { adjacentStrings: false })).toMatchObject({
+      ok: false,
+      error: { position: 5 },
+    });
     expect(parsePythonLiteral("'ls -l'", { adjacentStrings: false })).toEqual({ ok: true, value: "ls -l" });
   });
 
   it("goes 200 levels deep and no further, whatever the nesting is made of", () => {
-    for (const [open, close, levels] of [["[", "]", 200], ["(", ",)", 200], ["{1:", "}", 200], ["frozenset([", "])", 100], ["frozenset({", "})", 100]] as const) {
+    for (const [open, close, levels] of [
+      ["[", "]", 200],
+      ["(", ",)", 200],
+      ["{1:", "}", 200],
+      ["frozenset([", "])", 100],
+      ["frozenset({", "})", 100],
+    ] as const) {
       const nest = (depth: number) => parsePythonLiteral(`${open.repeat(depth)}1${close.repeat(depth)}`);
       expect(nest(levels), open).toMatchObject({ ok: true });
       for (const depth of [levels + 1, 100_000]) {
-        expect(nest(depth), open).toMatchObject({ ok: false, error: { message: expect.stringContaining("at most 200 levels") } });
+        expect(nest(depth), open).toMatchObject({
+          ok: false,
+          error: { message: expect.stringContaining("at most 200 levels") },
+        });
       }
     }
   });
@@ -133,8 +206,40 @@ describe("parsePythonLiteral", () => {
   });
 
   it("never throws, whatever the text", () => {
-    const pieces = ["'", '"', "'''", "\\", "\\x", "b", "r'", "{", "}", "[", "]", "(", ")", ",", ":", "1", "0x", ".", "e", "-", "_", "None", "set(", "inf", " ", "\n", "é", "\ud800"];
-    const garbage = fc.oneof(fc.string({ unit: "binary" }), fc.array(fc.constantFrom(...pieces), { maxLength: 60 }).map((parts) => parts.join("")));
+    const pieces = [
+      "'",
+      '"',
+      "'''",
+      "\\",
+      "\\x",
+      "b",
+      "r'",
+      "{",
+      "}",
+      "[",
+      "]",
+      "(",
+      ")",
+      ",",
+      ":",
+      "1",
+      "0x",
+      ".",
+      "e",
+      "-",
+      "_",
+      "None",
+      "set(",
+      "inf",
+      " ",
+      "\n",
+      "é",
+      "\ud800",
+    ];
+    const garbage = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.array(fc.constantFrom(...pieces), { maxLength: 60 }).map((parts) => parts.join("")),
+    );
     fc.assert(
       fc.property(garbage, (text) => {
         const literal = parsePythonLiteral(text);
@@ -148,9 +253,19 @@ describe("parsePythonLiteral", () => {
   it("takes time in proportion to the text, also for texts made to be slow", () => {
     const million = 1_000_000;
     const texts = [
-      "'".repeat(million), `'${"\\".repeat(million)}`, `'''${"'".repeat(2)}${"a''".repeat(million / 3)}`, "1".repeat(million), `1${"_1".repeat(million / 2)}_`,
-      `[${"1,".repeat(million / 2)}`, `{${"1:1,".repeat(million / 4)}}`, `{${"frozenset({".repeat(million / 11)}`, " ".repeat(million), `0x${"f".repeat(million)}`,
-      `b'${"\\xff".repeat(million / 4)}'`, "''".repeat(million / 2), `1e${"9".repeat(million)}`,
+      "'".repeat(million),
+      `'${"\\".repeat(million)}`,
+      `'''${"'".repeat(2)}${"a''".repeat(million / 3)}`,
+      "1".repeat(million),
+      `1${"_1".repeat(million / 2)}_`,
+      `[${"1,".repeat(million / 2)}`,
+      `{${"1:1,".repeat(million / 4)}}`,
+      `{${"frozenset({".repeat(million / 11)}`,
+      " ".repeat(million),
+      `0x${"f".repeat(million)}`,
+      `b'${"\\xff".repeat(million / 4)}'`,
+      "''".repeat(million / 2),
+      `1e${"9".repeat(million)}`,
     ];
     for (const text of texts) {
       const start = performance.now();
@@ -166,11 +281,38 @@ describe("parsePythonLiteral", () => {
     }
     const corpus = fc.sample(values, { numRuns: 300, seed: 1 });
     const program = "import json, sys; json.dump([repr(value) for value in json.load(sys.stdin)], sys.stdout)";
-    const printed = JSON.parse(execFileSync(python, ["-c", program], { input: JSON.stringify(corpus) }).toString()) as string[];
+    const printed = JSON.parse(
+      execFileSync(python, ["-c", program], { input: JSON.stringify(corpus) }).toString(),
+    ) as string[];
     expect(printed.map(read)).toEqual(corpus);
 
-    const expressions = ["(1, (2,), ())", "{'a': {1, 2}}", "set()", "frozenset({1})", "b'\\x00\\xff'", "float('-inf')", "1e16", "2 ** 64", "'\\ud800\\x00\\x7f\\u2028'", "-0.0"];
-    const reprs = execFileSync(python, ["-c", `for value in (${expressions.join(", ")}): print(ascii(value))`]).toString().trimEnd().split("\n");
-    expect(reprs.map(read)).toEqual([[1, [2], []], { a: [1, 2] }, [], [1], "AP8=", "-inf", 1e16, "18446744073709551616", "\ufffd\0\x7f\u2028", 0]);
+    const expressions = [
+      "(1, (2,), ())",
+      "{'a': {1, 2}}",
+      "set()",
+      "frozenset({1})",
+      "b'\\x00\\xff'",
+      "float('-inf')",
+      "1e16",
+      "2 ** 64",
+      "'\\ud800\\x00\\x7f\\u2028'",
+      "-0.0",
+    ];
+    const reprs = execFileSync(python, ["-c", `for value in (${expressions.join(", ")}): print(ascii(value))`])
+      .toString()
+      .trimEnd()
+      .split("\n");
+    expect(reprs.map(read)).toEqual([
+      [1, [2], []],
+      { a: [1, 2] },
+      [],
+      [1],
+      "AP8=",
+      "-inf",
+      1e16,
+      "18446744073709551616",
+      "\ufffd\0\x7f\u2028",
+      0,
+    ]);
   });
 });

@@ -33,7 +33,9 @@ export function parsePythonLiteral(text: string, { adjacentStrings = true }: Pyt
     fail(cursor, "the end of the text");
   }
   const { fault } = cursor;
-  return value === undefined || fault !== undefined ? { ok: false, error: fault ?? { position: 0, message: "expected a value" } } : { ok: true, value };
+  return value === undefined || fault !== undefined
+    ? { ok: false, error: fault ?? { position: 0, message: "expected a value" } }
+    : { ok: true, value };
 }
 
 function readValue(cursor: TextCursor, depth: number, adjacentStrings = true): Json | undefined {
@@ -61,7 +63,13 @@ function readValue(cursor: TextCursor, depth: number, adjacentStrings = true): J
 }
 
 /** Values up to the closing mark; `commas` tells a tuple of one from a value in parentheses. */
-function readItems(cursor: TextCursor, depth: number, close: string, read = readValue, items: Json[] = []): { items: Json[]; commas: number } | undefined {
+function readItems(
+  cursor: TextCursor,
+  depth: number,
+  close: string,
+  read = readValue,
+  items: Json[] = [],
+): { items: Json[]; commas: number } | undefined {
   let commas = 0;
   for (;;) {
     if (takeMark(cursor, close)) return { items, commas };
@@ -86,7 +94,9 @@ function readDictOrSet(cursor: TextCursor, depth: number): Json | undefined {
   if (takeMark(cursor, "}")) return {};
   const first = readHashable(cursor, depth + 1);
   if (first === undefined) return undefined;
-  return takeMark(cursor, ":") ? readEntries(cursor, depth, first) : readItems(cursor, depth, "}", readHashable, [first])?.items;
+  return takeMark(cursor, ":")
+    ? readEntries(cursor, depth, first)
+    : readItems(cursor, depth, "}", readHashable, [first])?.items;
 }
 
 /** Entries of a dict after its first key and colon. Collected before they become an object: no key is special. */
@@ -109,7 +119,9 @@ function readEntries(cursor: TextCursor, depth: number, firstKey: Json): Json | 
 
 function readHashable(cursor: TextCursor, depth: number): Json | undefined {
   skipSpace(cursor);
-  return /[[{]/.test(cursor.text[cursor.position] ?? "") ? fail(cursor, "a value that Python can hash") : readValue(cursor, depth);
+  return /[[{]/.test(cursor.text[cursor.position] ?? "")
+    ? fail(cursor, "a value that Python can hash")
+    : readValue(cursor, depth);
 }
 
 function readStrings(cursor: TextCursor, adjacentStrings: boolean): string | undefined {

@@ -6,7 +6,17 @@ const plain = { "'": /[^\\'\n]+/y, '"': /[^\\"\n]+/y, "'''": /[^\\']+/y, '"""': 
 const octal = /[0-7]{1,3}/y;
 const hexDigits = { x: /[0-9a-fA-F]{2}/y, u: /[0-9a-fA-F]{4}/y, U: /[0-9a-fA-F]{8}/y };
 const simple: Record<string, string> = {
-  "\n": "", "\\": "\\", "'": "'", '"': '"', a: "\x07", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v",
+  "\n": "",
+  "\\": "\\",
+  "'": "'",
+  '"': '"',
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
 };
 const beyondAscii = /[^\0-\x7f]/;
 
@@ -67,7 +77,9 @@ function readEscape(cursor: TextCursor, isRaw: boolean, isBytes: boolean): strin
 
 function readHex(cursor: TextCursor, kind: keyof typeof hexDigits): string | undefined {
   const code = Number.parseInt(take(cursor, hexDigits[kind]) ?? "", 16);
-  return code <= 0x10ffff ? String.fromCodePoint(code) : fail(cursor, `hexadecimal digits of a character after \\${kind}`);
+  return code <= 0x10ffff
+    ? String.fromCodePoint(code)
+    : fail(cursor, `hexadecimal digits of a character after \\${kind}`);
 }
 
 /** The text of bytes that stand as characters up to 255. */

@@ -17,20 +17,35 @@ describe("decideRetry", () => {
   });
 
   it("retries until the last attempt has failed", () => {
-    expect(decideRetry({ policy, failures: 2, errorClass: "timeout", jitter: 1 })).toEqual({ retry: true, delayMs: 2000 });
-    expect(decideRetry({ policy, failures: 3, errorClass: "timeout", jitter: 1 })).toEqual({ retry: false, reason: "attempts_exhausted" });
+    expect(decideRetry({ policy, failures: 2, errorClass: "timeout", jitter: 1 })).toEqual({
+      retry: true,
+      delayMs: 2000,
+    });
+    expect(decideRetry({ policy, failures: 3, errorClass: "timeout", jitter: 1 })).toEqual({
+      retry: false,
+      reason: "attempts_exhausted",
+    });
   });
 
   it("never retries a class that another attempt cannot mend, nor one that the policy excludes", () => {
     for (const errorClass of [...neverRetried, "exit_nonzero"]) {
       const own = completeRetryPolicy({ noRetryOn: ["exit_nonzero"] });
-      expect(decideRetry({ policy: own, failures: 1, errorClass, jitter: 0 })).toEqual({ retry: false, reason: "error_class" });
+      expect(decideRetry({ policy: own, failures: 1, errorClass, jitter: 0 })).toEqual({
+        retry: false,
+        reason: "error_class",
+      });
     }
   });
 
   it("waits exactly as long as the failure asked for, beyond the cap too", () => {
-    expect(decideRetry({ policy, failures: 1, errorClass: "rate_limited", retryAfterMs: 90_000, jitter: 0 })).toEqual({ retry: true, delayMs: 90_000 });
-    expect(decideRetry({ policy, failures: 1, errorClass: "rate_limited", retryAfterMs: 0, jitter: 0 })).toEqual({ retry: true, delayMs: 0 });
+    expect(decideRetry({ policy, failures: 1, errorClass: "rate_limited", retryAfterMs: 90_000, jitter: 0 })).toEqual({
+      retry: true,
+      delayMs: 90_000,
+    });
+    expect(decideRetry({ policy, failures: 1, errorClass: "rate_limited", retryAfterMs: 0, jitter: 0 })).toEqual({
+      retry: true,
+      delayMs: 0,
+    });
   });
 
   it("gives whole milliseconds between half the ceiling and the ceiling for every policy", () => {

@@ -19,9 +19,16 @@ export interface RetryQuestion {
   jitter: number;
 }
 
-export type RetryVerdict = { retry: true; delayMs: number } | { retry: false; reason: "error_class" | "attempts_exhausted" };
+export type RetryVerdict =
+  | { retry: true; delayMs: number }
+  | { retry: false; reason: "error_class" | "attempts_exhausted" };
 
-export const defaultRetryPolicy: Readonly<RetryPolicy> = { maxAttempts: 3, baseDelayMs: 1000, maxDelayMs: 60_000, noRetryOn: [] };
+export const defaultRetryPolicy: Readonly<RetryPolicy> = {
+  maxAttempts: 3,
+  baseDelayMs: 1000,
+  maxDelayMs: 60_000,
+  noRetryOn: [],
+};
 
 /** Error classes that another attempt cannot mend, under any policy. */
 export const neverRetried: readonly string[] = ["cancelled", "invalid_execution", "mount_refused", "quarantined"];
@@ -48,13 +55,23 @@ export function decideRetry({ policy, failures, errorClass, retryAfterMs, jitter
  * Milliseconds to wait after the given number of failures; the twin of `drover.retry_delay_ms`:
  * floor(min(maxDelayMs, baseDelayMs * 2^min(failures - 1, 62)) * (0.5 + jitter / 2)), all in double precision.
  */
-export function retryDelayMs({ baseDelayMs, maxDelayMs }: Pick<RetryPolicy, "baseDelayMs" | "maxDelayMs">, failures: number, jitter: number): number {
+export function retryDelayMs(
+  { baseDelayMs, maxDelayMs }: Pick<RetryPolicy, "baseDelayMs" | "maxDelayMs">,
+  failures: number,
+  jitter: number,
+): number {
   const ceilingMs = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(failures - 1, 62));
   return Math.floor(ceilingMs * (0.5 + jitter / 2));
 }
 
 /** Decides whether a task whose lease was lost goes back into its queue or is kept away from further holders. */
-export function decideLoss({ losses, distinctHolders }: { losses: number; distinctHolders: number }): "requeue" | "quarantine" {
+export function decideLoss({
+  losses,
+  distinctHolders,
+}: {
+  losses: number;
+  distinctHolders: number;
+}): "requeue" | "quarantine" {
   const isPoison = losses >= quarantineAfter.losses && distinctHolders >= quarantineAfter.distinctHolders;
   return isPoison ? "quarantine" : "requeue";
 }

@@ -34,7 +34,17 @@ describe("task key as text", () => {
   });
 
   it("refuses texts of another form and keys beyond 63 bits", () => {
-    for (const text of ["", "t", "t000000000000", "t00000000000000", "T0000000000000", "t00000000000u0", "tzzzzzzzzzzzzz", "x0000000000000", "t0000000000000\n"]) {
+    for (const text of [
+      "",
+      "t",
+      "t000000000000",
+      "t00000000000000",
+      "T0000000000000",
+      "t00000000000u0",
+      "tzzzzzzzzzzzzz",
+      "x0000000000000",
+      "t0000000000000\n",
+    ]) {
       expect(parseTaskKey(text)).toBeUndefined();
     }
     expect(() => formatTaskKey(-1n)).toThrow("Expected a task key");

@@ -29,7 +29,7 @@ export function parseTaskKey(text: string): bigint | undefined {
   if (!form.test(text)) {
     return undefined;
   }
-  const key = (BigInt(value(text.slice(1, -lowDigits))) << lowBits) | BigInt(value(text.slice(-lowDigits)));
+  const key = (BigInt(digitsValue(text.slice(1, -lowDigits))) << lowBits) | BigInt(digitsValue(text.slice(-lowDigits)));
   return key > maxKey ? undefined : key;
 }
 
@@ -49,15 +49,15 @@ export function isReservedId(text: string): boolean {
   return form.test(text);
 }
 
-function digits(value: number, count: number): string {
+function digits(size: number, count: number): string {
   let text = "";
-  for (let rest = value; text.length < count; rest = Math.floor(rest / 32)) {
+  for (let rest = size; text.length < count; rest = Math.floor(rest / 32)) {
     text = alphabet.charAt(rest % 32) + text;
   }
   return text;
 }
 
-function value(text: string): number {
+function digitsValue(text: string): number {
   let sum = 0;
   for (const digit of text) {
     sum = sum * 32 + alphabet.indexOf(digit);

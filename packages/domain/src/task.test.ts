@@ -3,7 +3,9 @@ import { canMove, isFinal, isTaskState, renderLifecycle, taskLifecycle, taskStat
 
 describe("task lifecycle", () => {
   it("leads every state that is not final on to another one", () => {
-    const stuck = taskStates.filter((state) => !isFinal(state) && !taskLifecycle.transitions.some((move) => move.from === state));
+    const stuck = taskStates.filter(
+      (state) => !isFinal(state) && !taskLifecycle.transitions.some((move) => move.from === state),
+    );
     expect(stuck).toEqual([]);
   });
 
@@ -24,7 +26,7 @@ describe("task lifecycle", () => {
         if (from !== null && ends.has(to)) ends.add(from);
       }
     }
-    expect([...ends].sort()).toEqual([...taskStates].sort());
+    expect([...ends].toSorted()).toEqual(taskStates.toSorted());
   });
 
   it("leaves a final state by redrive only, and completed never", () => {

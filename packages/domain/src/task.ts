@@ -17,7 +17,12 @@ export const taskLifecycle = {
     { cause: "refuse", from: null, to: "failed", meaning: "accepted, but nothing can ever run it" },
     { cause: "promote", from: "waiting", to: "pending", meaning: "its time has come" },
     { cause: "claim", from: "pending", to: "running", meaning: "a holder took it under a fence" },
-    { cause: "complete", from: "running", to: "completed", meaning: "the holder of the current fence brought a result" },
+    {
+      cause: "complete",
+      from: "running",
+      to: "completed",
+      meaning: "the holder of the current fence brought a result",
+    },
     { cause: "fail_retry", from: "running", to: "waiting", meaning: "the attempt failed and another one is due" },
     { cause: "fail_final", from: "running", to: "failed", meaning: "the attempt failed and no other one is due" },
     { cause: "lose", from: "running", to: "pending", meaning: "the lease ended without an answer" },

@@ -8,7 +8,10 @@ export interface TextCursor {
 /** Notes what was expected here, unless an earlier fault is noted already. */
 export function fail(cursor: TextCursor, expected: string): undefined {
   const { position, text } = cursor;
-  const found = position < text.length ? JSON.stringify(String.fromCodePoint(text.codePointAt(position) ?? 0)) : "the end of the text";
+  const found =
+    position < text.length
+      ? JSON.stringify(String.fromCodePoint(text.codePointAt(position) ?? 0))
+      : "the end of the text";
   cursor.fault ??= { position, message: `expected ${expected}, got ${found}` };
 }
 
