@@ -63,6 +63,7 @@ function readEscape(cursor: TextCursor, isRaw: boolean, isBytes: boolean): strin
   const kind = cursor.text[cursor.position + 1];
   cursor.position += 1;
   if (kind === undefined) return fail(cursor, "a character after the backslash");
+  if (isBytes && beyondAscii.test(kind)) return fail(cursor, "only ASCII in a bytes literal");
   if (!isRaw) {
     const digits = take(cursor, octal);
     if (digits !== undefined) return String.fromCharCode(Number.parseInt(digits, 8) & (isBytes ? 0xff : 0x1ff));
