@@ -27,7 +27,12 @@ export interface TestServerOptions {
 const prefix = "drover-test-";
 
 /** Starts a PostgreSQL for tests in a temporary folder (or takes the one named) and migrates a template database. */
-export async function startTestServer({ url, settings = {}, isDurable = false, migrate }: TestServerOptions): Promise<TestServer> {
+export async function startTestServer({
+  url,
+  settings = {},
+  isDurable = false,
+  migrate,
+}: TestServerOptions): Promise<TestServer> {
   const server = url === undefined ? await startTemporary(settings, isDurable) : { url, stop: async () => undefined };
   const template = `drover_template_${randomBytes(4).toString("hex")}`;
   const sql = postgres(server.url, { max: 1, onnotice: () => undefined });
@@ -52,7 +57,10 @@ export async function startTestServer({ url, settings = {}, isDurable = false, m
   };
 }
 
-async function startTemporary(settings: Record<string, string>, isDurable: boolean): Promise<{ url: string; stop(): Promise<void> }> {
+async function startTemporary(
+  settings: Record<string, string>,
+  isDurable: boolean,
+): Promise<{ url: string; stop(): Promise<void> }> {
   await clearLeftovers();
   const dataDir = mkdtempSync(join(tmpdir(), prefix));
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -24,7 +24,7 @@ function summarise(modules: readonly TestModule[], unhandled: number): string[] 
       else {
         count.skipped += 1;
         // A test says its reason when it skips itself; a whole suite says it in its name.
-        const reason = `${module.relativeModuleId}: ${result.note ?? (test.parent.type === "suite" ? test.parent.name : test.name)}`;
+        const reason = `${module.relativeModuleId}: ${(result.state === "skipped" && result.note) || (test.parent.type === "suite" ? test.parent.name : test.name)}`;
         reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
       }
     }

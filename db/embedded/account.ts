@@ -59,7 +59,10 @@ export function launchAs(account: Account, file: string, args: string[], needed:
 
 function systemUser(name: string): { uid: number; gid: number } | undefined {
   if (!existsSync("/etc/passwd")) return undefined;
-  const fields = readFileSync("/etc/passwd", "utf8").split("\n").find((line) => line.startsWith(`${name}:`))?.split(":");
+  const fields = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .find((line) => line.startsWith(`${name}:`))
+    ?.split(":");
   return fields ? { uid: Number(fields[2]), gid: Number(fields[3]) } : undefined;
 }
 

@@ -21,7 +21,12 @@ export function findBinaries(): Binaries {
   const initdb = join(root, "native/bin/initdb");
   const postgres = join(root, "native/bin/postgres");
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
-  return { initdb, postgres, share: join(root, "native/share/postgresql/postgres.bki"), major: version.split(".")[0] ?? "" };
+  return {
+    initdb,
+    postgres,
+    share: join(root, "native/share/postgresql/postgres.bki"),
+    major: version.split(".")[0] ?? "",
+  };
 }
 
 /** Makes the links between libraries and the executable bits that an unpacked package may lack. */

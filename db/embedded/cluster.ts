@@ -1,6 +1,16 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { DroverError } from "@drover/domain/error";
@@ -55,7 +65,9 @@ async function initialise({ cluster, binaries, account, isDurable }: ClusterPlan
     await promisify(execFile)(launch.command, launch.args, launch.options);
   } catch (cause) {
     const text = (cause as { stderr?: string }).stderr?.trim() ?? "";
-    throw new DroverError("unavailable", `Expected initdb to make ${cluster}, it failed: ${text || String(cause)}`, { cause });
+    throw new DroverError("unavailable", `Expected initdb to make ${cluster}, it failed: ${text || String(cause)}`, {
+      cause,
+    });
   }
   renameSync(password, join(draft, passwordFile));
   renameSync(draft, cluster);

@@ -18,7 +18,7 @@ export function keepAlive(
   const stopping = new AbortController();
   let server = first;
   const watch = async (): Promise<void> => {
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       await server.ended;
       if (stopping.signal.aborted) return;
       log.error({ pid: server.pid, failures }, "PostgreSQL ended unasked and is started again");

@@ -30,7 +30,11 @@ export async function launchServer(plan: LaunchPlan): Promise<Server> {
   const launch = launchAs(plan.account, plan.binaries.postgres, serverArgs(plan), [plan.binaries.share, plan.cluster]);
   const output = openLog(plan.logFile);
   const from = statSync(plan.logFile).size;
-  const child = spawn(launch.command, launch.args, { ...launch.options, detached: true, stdio: ["ignore", output, output] });
+  const child = spawn(launch.command, launch.args, {
+    ...launch.options,
+    detached: true,
+    stdio: ["ignore", output, output],
+  });
   closeSync(output);
   const ended = once(child, "exit").then(
     () => undefined,
@@ -41,12 +45,16 @@ export async function launchServer(plan: LaunchPlan): Promise<Server> {
   let hasEnded = false;
   void ended.then(() => (hasEnded = true));
   for (const end = performance.now() + startDeadlineMs; performance.now() < end; await wait(10)) {
-    if (hasEnded) throw new DroverError("unavailable", `Expected PostgreSQL to start on ${plan.cluster}, it ended: ${told()}`);
+    if (hasEnded)
+      throw new DroverError("unavailable", `Expected PostgreSQL to start on ${plan.cluster}, it ended: ${told()}`);
     const running = readPostmaster(plan.cluster);
     if (running?.isReady && running.pid === child.pid) return { pid: running.pid, port: running.port, ended };
   }
   child.kill("SIGQUIT");
-  throw new DroverError("unavailable", `Expected PostgreSQL to be ready within ${startDeadlineMs / 1000} s, it said: ${told()}`);
+  throw new DroverError(
+    "unavailable",
+    `Expected PostgreSQL to be ready within ${startDeadlineMs / 1000} s, it said: ${told()}`,
+  );
 }
 
 /** Takes up a server that a killed parent left running; undefined where there is none. */
@@ -54,7 +62,10 @@ export async function adoptServer(cluster: string): Promise<Server | undefined> 
   const end = performance.now() + startDeadlineMs;
   for (let running = readPostmaster(cluster); running; running = readPostmaster(cluster)) {
     if (performance.now() > end) {
-      throw new DroverError("unavailable", `Expected the PostgreSQL with process id ${running.pid} on ${cluster} to get ready, it did not. Stop it and start again.`);
+      throw new DroverError(
+        "unavailable",
+        `Expected the PostgreSQL with process id ${running.pid} on ${cluster} to get ready, it did not. Stop it and start again.`,
+      );
     }
     if (running.isReady) return { pid: running.pid, port: running.port, ended: watchEnd(running.pid, cluster) };
     await wait(50); // still starting or recovering; it ends or gets ready by itself
@@ -76,7 +87,13 @@ function serverArgs({ cluster, port, settings, isDurable }: LaunchPlan): string[
     ...(isDurable ? {} : { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }),
     ...settings,
   };
-  return ["-D", cluster, "-p", String(port), ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
+  return [
+    "-D",
+    cluster,
+    "-p",
+    String(port),
+    ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+  ];
 }
 
 /** Opens the log for appending and keeps one older file, so that it cannot fill the disk. */

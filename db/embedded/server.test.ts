@@ -54,16 +54,21 @@ describe("the embedded PostgreSQL", () => {
   it("makes a cluster with checksums on first use and keeps its password for the owner only", async () => {
     const server = await start();
     expect(await ask(server.url)).toBe("on");
-    expect(await ask(server.url, "select datcollversion || pg_encoding_to_char(encoding) as answer from pg_database where datname = 'drover'")).toBe("1UTF8");
+    expect(
+      await ask(
+        server.url,
+        "select datcollversion || pg_encoding_to_char(encoding) as answer from pg_database where datname = 'drover'",
+      ),
+    ).toBe("1UTF8");
     expect(statSync(join(cluster, "drover.password")).mode & 0o777).toBe(0o600);
   });
 
   it("refuses a wrong password, over TCP as over its socket", async () => {
     const server = await start();
     await expect(ask(server.url.replace(/:[^:@]+@/, ":wrong@"))).rejects.toThrow("password authentication failed");
-    await expect(postgres({ host: cluster, port: server.port, user: "postgres", password: "wrong" })`select 1`).rejects.toThrow(
-      "password authentication failed",
-    );
+    await expect(
+      postgres({ host: cluster, port: server.port, user: "postgres", password: "wrong" })`select 1`,
+    ).rejects.toThrow("password authentication failed");
   });
 
   it("keeps data and port from one start to the next", async () => {

@@ -48,12 +48,21 @@ export async function startEmbedded({
   try {
     const account = chooseAccount(cluster);
     const closed = launchAs(account, binaries.postgres, [], [binaries.share, folder]).closedFolder;
-    if (closed) log.warn({ folder: closed, uid: account.uid }, "PostgreSQL keeps the capability to pass a closed folder");
+    if (closed)
+      log.warn({ folder: closed, uid: account.uid }, "PostgreSQL keeps the capability to pass a closed folder");
     const adopted = await adopt(cluster, port);
     const password = await ensureCluster({ cluster, binaries, account, isDurable });
     const chosenPort = adopted?.port ?? (await choosePort(folder, port));
     rememberPort(folder, chosenPort);
-    const plan = { cluster, binaries, account, isDurable, settings, port: chosenPort, logFile: join(folder, "postgres.log") };
+    const plan = {
+      cluster,
+      binaries,
+      account,
+      isDurable,
+      settings,
+      port: chosenPort,
+      logFile: join(folder, "postgres.log"),
+    };
     const keeper = keepAlive(adopted ?? (await launchServer(plan)), plan, log);
     stop = (deadlineMs) => keeper.stop(deadlineMs).finally(disown);
     const url = await ensureDatabase(`postgres://postgres:${password}@127.0.0.1:${chosenPort}`);
