@@ -28,6 +28,8 @@ export function createCalls(requestTimeoutMs: number): Calls {
       if (onEnd !== undefined) closeAfter(res);
       res.once("close", () => {
         startedAt.delete(res);
+        // What nobody has read stands in the way of the next request on an HTTP/1.1 connection.
+        if (!req.complete) req.resume();
         onEnd?.();
       });
     },

@@ -24,8 +24,10 @@ export function createDispatch({ routes, rpc, fallback, calls, onFault }: Dispat
   return (req, res) => {
     calls.add(req, res);
     const handler = handlerByPath.get(pathOf(req.url));
-    if (handler === undefined) fallback(req, res);
-    else {
+    if (handler === undefined) {
+      if (isGrpc(req)) refuseGrpc(req, res);
+      else fallback(req, res);
+    } else {
       serve(handler, req, res).catch((error: unknown) => {
         if (!isClientGone(error, res)) onFault(error);
         res.destroy();
@@ -39,15 +41,33 @@ function pathOf(url = ""): string {
   return query === -1 ? url : url.slice(0, query);
 }
 
+function isGrpc(req: NodeRequest): boolean {
+  return req.headers["content-type"]?.startsWith("application/grpc") === true;
+}
+
+// A gRPC client reads only its own status, in headers where there is no message: not a 404, and no page of the app.
+function refuseGrpc(req: NodeRequest, res: NodeResponse): void {
+  res.statusCode = 200;
+  res.setHeader("content-type", req.headers["content-type"] ?? "application/grpc");
+  res.setHeader("grpc-status", String(Code.Unimplemented));
+  res.setHeader("grpc-message", encodeURIComponent(`This server has no method ${pathOf(req.url)}.`));
+  // At once: a client that streams may wait for this before it ends its side.
+  res.end();
+}
+
 async function serve(handler: UniversalHandler, req: NodeRequest, res: NodeResponse): Promise<void> {
   let request;
   try {
-    request = universalRequestFromNodeRequest(req, res, undefined, undefined);
+    // The default body destroys the request, and with it an HTTP/1.1 connection, where a handler reads no further.
+    const body: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => req.iterator({ destroyOnReturn: false }) };
+    request = { ...universalRequestFromNodeRequest(req, res, undefined, undefined), body };
   } catch {
+    await discardBody(req);
     refuse(res, 400, "Expected a Host header (or :authority) that is a host name and port.\n");
     return;
   }
   const answer = await handler(request);
+  if (answer.status >= 400 && !req.complete) await discardBody(req);
   if (answer.body === undefined && answer.status >= 400) await refuseByProtocol(handler, answer, req, res);
   else await universalResponseToNodeResponse(answer, res);
 }
@@ -71,11 +91,24 @@ async function refuseByProtocol(
 }
 
 function refuse(res: NodeResponse, status: number, text: string): void {
-  // Nobody reads the body of a refused request, so an HTTP/1.1 connection cannot go on.
-  if (!("stream" in res)) res.setHeader("connection", "close");
   res.statusCode = status;
   res.setHeader("content-type", "text/plain");
   res.end(text);
+}
+
+const discardMaxBytes = 64 * 1024 * 1024;
+
+// An answer that ends while the client still sends makes Node reset the stream (HTTP/2) or the connection, and some
+// clients, curl 7.88 among them, then lose the answer.
+function discardBody(req: NodeRequest): Promise<void> {
+  return new Promise((resolve) => {
+    let discarded = 0;
+    req.on("data", (chunk: Uint8Array) => {
+      discarded += chunk.length;
+      if (discarded > discardMaxBytes) resolve();
+    });
+    req.once("end", resolve).once("close", resolve).resume();
+  });
 }
 
 function isClientGone(error: unknown, res: NodeResponse): boolean {

@@ -23,11 +23,12 @@ export interface ObserveOptions {
 /** Names the call in context values, for handlers and logs. */
 export const requestIdKey = createContextKey("", { description: "request id" });
 
-/** Gives each call a request id, or keeps the client's, and reports how the call ended. */
+/** Gives each call a request id, or keeps the client's x-request-id, and reports how the call ended. */
 export function createObserveInterceptor({ onCall }: ObserveOptions): Interceptor {
   return (next) => async (req) => {
     const startedAt = performance.now();
-    const requestId = acceptRequestId(req.header.get("x-request-id")) ?? randomUUID();
+    const given = acceptRequestId(req.header.get("x-request-id"));
+    const requestId = given ?? randomUUID();
     req.contextValues.set(requestIdKey, requestId);
     const report = (error?: unknown): void =>
       onCall({
@@ -41,7 +42,8 @@ export function createObserveInterceptor({ onCall }: ObserveOptions): Intercepto
       });
     try {
       const res = await next(req);
-      res.header.set("x-request-id", requestId);
+      // A header costs a call some per cent: only who asked for it, or got an error, needs it.
+      if (given !== undefined) res.header.set("x-request-id", given);
       if (res.stream) return { ...res, message: reportEnd(res.message, report) };
       report();
       return res;
