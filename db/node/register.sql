@@ -61,13 +61,17 @@ begin
   else
     select json_agg(json_build_object('task_id', l.task_id::text, 'fence', l.fence::text, 'attempt', l.attempt,
         'started_at', l.started_at, 'class', c.name, 'name', t.name, 'timeout_seconds', t.timeout_seconds,
-        'payload', t.payload, 'execution', t.execution, 'executor', q.executor, 'namespace', n.name))
+        'payload', t.payload, 'execution', t.execution, 'executor', q.executor, 'namespace', n.name,
+        'log_chunk', g.chunk, 'log_until_ms', g.until_ms))
       into held
       from drover.task_lease l
       join drover.task t on t.id = l.task_id
       join drover.queue q on q.id = l.queue_id
       join drover.class c on c.id = q.class_id
       join drover.namespace n on n.id = q.namespace_id
+      left join lateral (
+        select k.chunk, (k.lines -> -1 ->> 1)::bigint as until_ms from drover.task_log k
+         where k.task_id = l.task_id and k.attempt = l.attempt order by k.chunk desc limit 1) g on true
      where l.holder_id = holder.id;
   end if;
   insert into drover.event (id, namespace_id, kind, actor, data)
@@ -105,4 +109,16 @@ as $$
 begin
   perform drover.authorize(p_holder_id);
   update drover.holder h set state = 'draining' where h.id = p_holder_id and h.epoch = p_epoch;
+end $$;
+
+-- What changed of a holder while it lives: an engine that went away takes its executor with it.
+create or replace function node.describe(p_holder_id integer, p_epoch bigint, p_executors text[], p_slots jsonb, p_facts jsonb) returns boolean
+language plpgsql security definer
+set search_path = pg_catalog
+as $$
+begin
+  perform drover.authorize(p_holder_id);
+  update drover.holder h set executors = p_executors, slots = p_slots, facts = p_facts
+   where h.id = p_holder_id and h.epoch = p_epoch;
+  return found;
 end $$;

@@ -39,6 +39,9 @@ export interface HeldClaim {
   payload: unknown;
   execution: unknown;
   started_at?: string;
+  /** How far the log of this attempt is stored; null: nothing yet. */
+  log_chunk?: number | null;
+  log_until_ms?: number | null;
 }
 
 /** Begins a life of a holder: a new epoch, a lease, and for a node what it still holds. */
@@ -60,4 +63,16 @@ export async function leave(db: Executor, holderId: number, epoch: string): Prom
 /** No further claims for this holder; what runs goes on. */
 export async function drain(db: Executor, holderId: number, epoch: string): Promise<void> {
   await db.run(sql`select node.drain(${holderId}, ${epoch})`);
+}
+
+/** Tells what changed of a holder while it lives. False when a newer life has taken over. */
+export async function describe(
+  db: Executor,
+  holder: { holderId: number; epoch: string },
+  facts: Pick<Registration, "executors" | "slots" | "facts">,
+): Promise<boolean> {
+  const [row] = await db.run<{ known: boolean }>(sql`
+    select node.describe(${holder.holderId}, ${holder.epoch}, ${sql.param(facts.executors)}::text[],
+      ${JSON.stringify(facts.slots)}::jsonb, ${JSON.stringify(facts.facts)}::jsonb) as known`);
+  return row?.known ?? false;
 }

@@ -33,7 +33,8 @@ export const defaultRetryPolicy: Readonly<RetryPolicy> = {
 /** Error classes that another attempt cannot mend, under any policy. */
 export const neverRetried: readonly string[] = ["cancelled", "invalid_execution", "mount_refused", "quarantined"];
 
-export const quarantineAfter = { losses: 3, distinctHolders: 2 } as const;
+/** Losses on different holders speak against the task; on a single holder they may be its own fault, for a while. */
+export const quarantineAfter = { losses: 3, distinctHolders: 2, lossesAnywhere: 10 } as const;
 
 /** Fills the parts that a submitter left out. */
 export function completeRetryPolicy(given: Partial<RetryPolicy> = {}): RetryPolicy {
@@ -73,5 +74,5 @@ export function decideLoss({
   distinctHolders: number;
 }): "requeue" | "quarantine" {
   const isPoison = losses >= quarantineAfter.losses && distinctHolders >= quarantineAfter.distinctHolders;
-  return isPoison ? "quarantine" : "requeue";
+  return isPoison || losses >= quarantineAfter.lossesAnywhere ? "quarantine" : "requeue";
 }

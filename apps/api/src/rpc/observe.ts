@@ -59,7 +59,8 @@ function acceptRequestId(given: string | null): string | undefined {
   return given !== null && /^[\w.:-]{1,128}$/.test(given) ? given : undefined;
 }
 
-function codeName(error: unknown): string {
+/** The code of an error as Connect spells it: invalid_argument, not_found, ... */
+export function codeName(error: unknown): string {
   const name = error instanceof ConnectError ? Code[error.code] : "Unknown";
   return name.replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 }

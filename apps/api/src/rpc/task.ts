@@ -23,17 +23,18 @@ import { callerOf } from "./caller.ts";
 import { readLogs } from "./task-log.ts";
 import { stateNumbers, taskDetailMessage, taskMessage } from "./task-message.ts";
 import { draftOf } from "./task-spec.ts";
+import type { Validation } from "./validate.ts";
 
 export interface TaskServiceOptions {
   deps: Deps;
   submitTask: SubmitTask;
   watch: TaskWatch;
-  /** Throws DroverError `invalid` where a message breaks its rules. */
-  validate: (schema: typeof TaskSpecSchema, spec: unknown) => void;
+  /** Judges the items of a batch one by one. */
+  faults: Validation["faults"];
 }
 
 /** drover.v1.TaskService. */
-export function taskService({ deps, submitTask, watch, validate }: TaskServiceOptions): ServiceImpl<typeof TaskService> {
+export function taskService({ deps, submitTask, watch, faults }: TaskServiceOptions): ServiceImpl<typeof TaskService> {
   const { db, directory } = deps;
   return {
     async submitTask(request, context) {
@@ -43,13 +44,9 @@ export function taskService({ deps, submitTask, watch, validate }: TaskServiceOp
 
     async submitTasks(request, context) {
       const drafts = request.tasks.map((spec) => {
-        try {
-          validate(TaskSpecSchema, spec);
-          return draftOf(spec);
-        } catch (error) {
-          if (error instanceof DroverError) return error;
-          throw error;
-        }
+        const found = faults(TaskSpecSchema, spec);
+        const message = found.map((fault) => `${fault.field}: ${fault.message}`).join("; ");
+        return found.length > 0 ? new DroverError("invalid", message, { fields: found }) : draftOf(spec);
       });
       const answers = await submitTask.many(callerOf(context), drafts);
       return {

@@ -1,0 +1,134 @@
+import { resolve } from "node:path";
+import type { ConfigResult } from "@drover/daemon/config";
+import type { Log } from "@drover/daemon/log";
+import { createLoop } from "@drover/daemon/loop";
+import { createMetrics } from "@drover/daemon/metric";
+import type { Service } from "@drover/daemon/service";
+import { openDatabase } from "@drover/db/client";
+import { createWakeups } from "@drover/db/listen";
+import { appendLog } from "@drover/db/node/settle";
+import { createAgent } from "./agent.ts";
+import { createDockerExecutor } from "./executor/docker.ts";
+import { createProcessExecutor } from "./executor/process.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { metrics as declarations } from "./metric.ts";
+import type { settings } from "./setting.ts";
+import { createNodeSource } from "./source.ts";
+import { createStatusPage } from "./status-page.ts";
+
+export interface HostOptions {
+  values: ConfigResult<typeof settings>["values"];
+  databaseUrl: string;
+  name: string;
+  version: string;
+  log: Log;
+}
+
+/** Everything that an agent runs, as services in the order in which they start. */
+export async function createHost({ values, databaseUrl, name, version, log }: HostOptions): Promise<Service[]> {
+  const slots = Object.fromEntries(values.slots);
+  const db = openDatabase({ url: databaseUrl, maxConnections: 1, isPooled: values.isPooled, applicationName: `drover-agent ${name}` });
+  const wakeups = values.notify && !values.isPooled ? createWakeups({ url: databaseUrl }) : undefined;
+  const metrics = createMetrics({ declarations });
+  const taskBase = resolve(values.taskDir);
+  const stopGraceSeconds = values.graceSeconds;
+  const executors = [
+    ...(values.docker
+      ? [
+          createDockerExecutor({
+            holder: name,
+            epoch: () => source.epoch,
+            taskBase,
+            ...(values.dockerHost !== undefined && { host: values.dockerHost }),
+            allowedHostPaths: values.mounts,
+            allowedNetworks: values.networks,
+            stopGraceSeconds,
+            sweepGraceSeconds: values.sweepGraceSeconds,
+          }),
+        ]
+      : []),
+    createProcessExecutor({ enabled: values.process, holder: name, taskBase, stopGraceSeconds }),
+  ];
+
+  const host = await fingerprint();
+  let ready: string[] = [];
+  let facts: Record<string, string> = host;
+  const probe = async () => {
+    const before = ready.join();
+    const answers = await Promise.all(executors.map(async (executor) => ({ name: executor.name, answer: await executor.probe() })));
+    ready = answers.flatMap(({ name: executor, answer }) => (answer.ready ? [executor] : []));
+    facts = { ...host };
+    for (const { name: executor, answer } of answers) {
+      metrics.handles.executorReady.set({ executor }, answer.ready ? 1 : 0);
+      if (answer.ready) for (const [key, value] of Object.entries(answer.facts)) facts[`${executor}_${key}`] = value;
+      else facts[`${executor}_missing`] = answer.reason;
+    }
+    return ready.join() !== before;
+  };
+  await probe();
+  log.info({ executors: ready, slots, facts }, "this host");
+
+  const source = createNodeSource({
+    db,
+    ...(wakeups && { wakeups }),
+    name,
+    version,
+    facts: () => ({ executors: ready, slots, facts }),
+    onHeld: (held) => agent.takeUp(held),
+  });
+  const agent = createAgent({
+    source,
+    executors,
+    slots,
+    shipLogs: { append: (claim, chunk, lines) => appendLog(db, source.holderId, claim, chunk, lines) },
+    graceSeconds: values.graceSeconds,
+    metrics,
+    log,
+  });
+
+  return [
+    { name: "database", start: async () => {}, stop: () => db.close() },
+    { name: "wakeups", start: async () => void wakeups?.start().catch((error: unknown) => log.warn({ error }, "no hints; polling")), stop: async () => wakeups?.stop() },
+    {
+      name: "agent",
+      start: () => agent.start(),
+      stop: () => {
+        // Killing takes its grace: what still runs is stopped early enough to be proven gone before the deadline.
+        const drainMs = Math.max(0, values.stopSeconds - values.graceSeconds - 3) * 1000;
+        return agent.stop(values.onStop, AbortSignal.timeout(drainMs));
+      },
+    },
+    createLoop({
+      name: "probe",
+      intervalMs: 10_000,
+      log,
+      async run() {
+        if (!(await probe())) return;
+        log.info({ executors: ready }, "what this host can run has changed");
+        await source.describe();
+      },
+    }),
+    createLoop({ name: "sweep", intervalMs: 30_000, log, run: () => agent.sweep() }),
+    createStatusPage({
+      addresses: values.listen,
+      metrics: {
+        contentType: metrics.contentType,
+        expose() {
+          metrics.handles.leased.set(agent.isLeased ? 1 : 0);
+          return metrics.expose();
+        },
+      },
+      health: () => ({
+        ok: agent.isLeased,
+        body: {
+          status: agent.isLeased ? "healthy" : "unhealthy",
+          service: "agent",
+          node: name,
+          executors: ready,
+          running: agent.inHand,
+          timestamp: new Date().toISOString(),
+        },
+      }),
+    }),
+  ];
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { defineConfig } from "@drover/daemon/config";
+import { guardListeners } from "@drover/daemon/listener-guard";
+import { createLog } from "@drover/daemon/log";
+import { runServices } from "@drover/daemon/service";
+import { stopSignal } from "@drover/daemon/stop-signal";
+import { DroverError } from "@drover/domain/error";
+import { createHost } from "./host.ts";
+import { checkSettings, settings } from "./setting.ts";
+
+const config = defineConfig({ settings, otherNames: ["DROVER_*"], check: checkSettings });
+
+async function main(): Promise<number> {
+  const { values, given, secrets, warnings } = config.read({ env: process.env });
+  guardListeners({ addresses: values.listen, insecure: false });
+  const databaseUrl = values.databaseUrl ?? readFileSync(values.databaseUrlFile ?? "", "utf8").trim();
+  const log = createLog({ app: "agent", level: values.logLevel, secrets: [...secrets, new URL(databaseUrl).password] });
+  for (const warning of warnings) log.warn(warning);
+  const name = values.node ?? hostname().toLowerCase();
+  log.info({ settings: given, node: name }, "starting");
+  const services = await createHost({ values, databaseUrl, name, version: "0.1.0", log });
+  const { clean } = await runServices(services, { signal: stopSignal({ process }), stopSeconds: values.stopSeconds, log });
+  return clean ? 0 : 1;
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    const text = error instanceof DroverError ? [error.message, error.facts.hint].filter(Boolean).join("\n") : error;
+    console.error(text);
+    process.exit(1);
+  },
+);

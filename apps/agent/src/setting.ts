@@ -1,0 +1,111 @@
+import { addresses, counts, flag, list, oneOf, seconds, text, url } from "@drover/daemon/kind";
+import { logLevels } from "@drover/daemon/log";
+import type { Settings } from "@drover/daemon/setting";
+
+/** Everything that can be set on an agent. */
+export const settings = {
+  databaseUrl: {
+    name: "DROVER_AGENT_DATABASE_URL",
+    kind: url({ schemes: ["postgres", "postgresql"] }),
+    optional: true,
+    doc: "The node's own database login.",
+  },
+  databaseUrlFile: {
+    name: "DROVER_AGENT_DATABASE_URL_FILE",
+    kind: text(),
+    optional: true,
+    doc: "File that holds it, read at start.",
+  },
+  isPooled: {
+    name: "DROVER_AGENT_DATABASE_POOLED",
+    kind: flag(),
+    default: false,
+    doc: "The URL leads through a transaction-mode pooler: no named statements, no hints.",
+  },
+  notify: {
+    name: "DROVER_AGENT_NOTIFY",
+    kind: flag(),
+    default: true,
+    doc: "Hears wake-up hints on a second connection; for small fleets.",
+  },
+  node: {
+    name: "DROVER_AGENT_NODE",
+    kind: text({ pattern: /^[a-z0-9][a-z0-9.-]{0,62}$/, expects: "a host name in lower case" }),
+    optional: true,
+    doc: "The node's name. Unset: the host's.",
+  },
+  slots: {
+    name: "DROVER_AGENT_SLOTS",
+    kind: counts({ min: 0, max: 10_000 }),
+    default: "cpu_short=4,cpu_long=2",
+    doc: "How many tasks of a class run here at once.",
+  },
+  listen: {
+    name: "DROVER_AGENT_LISTEN",
+    kind: addresses(),
+    default: "127.0.0.1:50101",
+    doc: "Where /metrics and /health are served.",
+  },
+  taskDir: {
+    name: "DROVER_AGENT_TASK_DIR",
+    kind: text(),
+    default: ".drover/task",
+    doc: "Folder of the attempts' working directories; the same path on the Docker host.",
+  },
+  process: {
+    name: "DROVER_AGENT_PROCESS",
+    kind: flag(),
+    default: false,
+    doc: "Runs tasks as processes of this host as well: nothing isolates them.",
+  },
+  docker: { name: "DROVER_AGENT_DOCKER", kind: flag(), default: true, doc: "Runs tasks in containers where an engine answers." },
+  dockerHost: { name: "DROVER_AGENT_DOCKER_HOST", kind: text(), optional: true, doc: "As DOCKER_HOST. Unset: the local socket." },
+  mounts: {
+    name: "DROVER_AGENT_MOUNTS",
+    kind: list({ pattern: /^\// }),
+    default: "",
+    doc: "Host paths at or below which tasks may mount.",
+  },
+  networks: {
+    name: "DROVER_AGENT_NETWORKS",
+    kind: list(),
+    default: "",
+    doc: "Docker networks that tasks may ask for; otherwise they have none.",
+  },
+  graceSeconds: {
+    name: "DROVER_AGENT_GRACE_SECONDS",
+    kind: seconds({ min: 0, max: 3600 }),
+    default: "10s",
+    doc: "From the polite signal to the kill, when a task is stopped.",
+  },
+  sweepGraceSeconds: {
+    name: "DROVER_AGENT_SWEEP_GRACE_SECONDS",
+    kind: seconds({ min: 0, max: 86_400 }),
+    default: "300s",
+    doc: "How old a container of ours that no task claims must be before it is removed.",
+  },
+  onStop: {
+    name: "DROVER_AGENT_ON_STOP",
+    kind: oneOf(["drain", "keep"]),
+    default: "drain",
+    doc: "drain: running tasks get the stop time, then go back to their queues. keep: containers run on and are taken up again by the next start.",
+  },
+  stopSeconds: {
+    name: "DROVER_AGENT_STOP_SECONDS",
+    kind: seconds({ min: 1, max: 86_400 }),
+    default: "20s",
+    doc: "Time for a graceful stop.",
+  },
+  logLevel: { name: "DROVER_AGENT_LOG_LEVEL", kind: oneOf(logLevels), default: "info", doc: "How much is logged." },
+} as const satisfies Settings;
+
+/** Rules between settings. */
+export function checkSettings(values: { databaseUrl: string | undefined; databaseUrlFile: string | undefined }) {
+  if ((values.databaseUrl === undefined) !== (values.databaseUrlFile === undefined)) return [];
+  return [
+    {
+      name: settings.databaseUrl.name,
+      message: `expected either DROVER_AGENT_DATABASE_URL or DROVER_AGENT_DATABASE_URL_FILE, got ${values.databaseUrl === undefined ? "neither" : "both"}; "drover node login NAME" prints the URL`,
+    },
+  ];
+}

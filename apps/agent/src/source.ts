@@ -1,0 +1,88 @@
+import type { Executor } from "@drover/db/client";
+import type { Wakeups } from "@drover/db/listen";
+import { describe, drain, type HeldClaim, leave, register } from "@drover/db/node/register";
+import { complete, fail } from "@drover/db/node/settle";
+import { sync } from "@drover/db/node/sync";
+import type { Source } from "@drover/worker/source";
+
+/** Free slots by class. */
+export type Slots = Record<string, number>;
+
+export interface NodeFacts {
+  executors: string[];
+  slots: Slots;
+  facts: Record<string, string>;
+}
+
+export interface NodeSourceOptions {
+  db: Executor;
+  wakeups?: Wakeups;
+  name: string;
+  namespace?: string;
+  version: string;
+  facts: () => NodeFacts;
+  /** What this node still holds from before, told at every registration. */
+  onHeld: (held: HeldClaim[]) => void;
+}
+
+export interface NodeSource extends Source<HeldClaim, Slots | undefined> {
+  readonly holderId: number;
+  readonly epoch: string;
+  /** Tells the control plane that facts() changed. */
+  describe(): Promise<void>;
+  drain(): Promise<void>;
+}
+
+/** The control plane as an agent sees it: the node protocol over Postgres. */
+export function createNodeSource({ db, wakeups, name, namespace = "default", version, facts, onHeld }: NodeSourceOptions): NodeSource {
+  let life: { holderId: number; epoch: string } | undefined;
+  const current = () => {
+    if (life === undefined) throw new Error("the agent is not registered yet");
+    return life;
+  };
+  return {
+    async register() {
+      const registered = await register(db, { kind: "node", name, namespace, taskTypes: [], classes: null, version, ...facts() });
+      life = { holderId: registered.holderId, epoch: registered.epoch };
+      onHeld(registered.held);
+      return { leaseSeconds: registered.leaseSeconds };
+    },
+    async poll(free) {
+      const answer = await sync(db, current(), free ?? {}, wakeups?.isListening ?? false);
+      if (answer.status === "fenced") return answer;
+      return {
+        status: "ok",
+        leaseSeconds: answer.leaseSeconds,
+        claims: answer.claims,
+        cancels: answer.cancels.map((c) => ({ taskKey: c.task_id, fence: c.fence, reason: c.reason ?? "" })),
+        nextPollMs: answer.nextSyncMs,
+        hasMore: answer.claims.length > 0,
+      };
+    },
+    complete: (batch) => complete(db, current().holderId, batch),
+    fail: (batch) => fail(db, current().holderId, batch),
+    async leave() {
+      if (life !== undefined) await leave(db, life.holderId, life.epoch);
+    },
+    async describe() {
+      if (life !== undefined) await describe(db, life, facts());
+    },
+    async drain() {
+      if (life !== undefined) await drain(db, life.holderId, life.epoch);
+    },
+    subscribe(listener) {
+      if (wakeups === undefined) return () => {};
+      return wakeups.subscribe((hint) => {
+        const [kind, what = ""] = hint.split(":", 2);
+        const isOurs = kind === "holder" ? Number(what) === life?.holderId : kind !== "class" || what in facts().slots;
+        if (isOurs) listener();
+      });
+    },
+    get holderId() {
+      return current().holderId;
+    },
+    get epoch() {
+      return life?.epoch ?? "0";
+    },
+  };
+}

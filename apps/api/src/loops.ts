@@ -1,0 +1,47 @@
+import { createLoop } from "@drover/daemon/loop";
+import type { Log } from "@drover/daemon/log";
+import type { Service } from "@drover/daemon/service";
+import { promote, sweep, type SweepReport, turnPartitions } from "@drover/db/query/control";
+import type { Deps } from "./operation/context.ts";
+
+export interface LoopOptions {
+  deps: Deps;
+  log: Log;
+  retentionDays: number;
+  onSweep: (report: SweepReport) => void;
+}
+
+/** What every replica does beside answering; all of it safe on any number of them. */
+export function createLoops({ deps, log, retentionDays, onSweep }: LoopOptions): Service[] {
+  return [
+    createLoop({
+      name: "sweep",
+      intervalMs: 5_000,
+      log,
+      async run() {
+        const report = await sweep(deps.db);
+        if (report === undefined) return;
+        onSweep(report);
+        if (report.lost + report.taken > 0) log.warn(report, "took back what silent holders held");
+      },
+    }),
+    createLoop({
+      name: "promote",
+      intervalMs: 2_000,
+      log,
+      async run() {
+        // Claims promote what is due as well; this serves the moments in which nobody polls.
+        if ((await promote(deps.db, 10_000)) > 0) deps.waker.wake("due");
+      },
+    }),
+    createLoop({
+      name: "partitions",
+      intervalMs: 6 * 3600 * 1000,
+      log,
+      async run() {
+        const { made, dropped } = await turnPartitions(deps.db, retentionDays);
+        if (made.length + dropped.length > 0) log.info({ made, dropped }, "turned partitions");
+      },
+    }),
+  ];
+}

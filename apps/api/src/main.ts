@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { defineConfig } from "@drover/daemon/config";
+import { guardListeners } from "@drover/daemon/listener-guard";
+import { createLog } from "@drover/daemon/log";
+import { runServices, type Service } from "@drover/daemon/service";
+import { stopSignal } from "@drover/daemon/stop-signal";
+import { startEmbedded } from "@drover/db/embedded/server";
+import { migrate } from "@drover/db/migrate";
+import { DroverError } from "@drover/domain/error";
+import { writeNodeLogin } from "./node-login.ts";
+import { createServer } from "./server.ts";
+import { checkSettings, settings } from "./setting.ts";
+
+// api                    serves until it is told to stop
+// api migrate            brings the schema up to date and ends
+// api node-login NAME    makes a node's database login, prints its URL and ends
+
+const config = defineConfig({ settings, otherNames: ["DROVER_AGENT_*"], check: checkSettings });
+
+async function main(): Promise<number> {
+  const [command = "serve", ...rest] = process.argv.slice(2);
+  const { values, given, secrets, warnings } = config.read({ env: process.env });
+  guardListeners({ addresses: values.listen, insecure: values.insecure });
+  const log = createLog({ app: "api", level: values.logLevel, secrets });
+  for (const warning of warnings) log.warn(warning);
+  log.info({ settings: given }, "starting");
+
+  const embedded =
+    values.databaseUrl === undefined ? await startEmbedded({ dataDir: resolve(values.dataDir), log }) : undefined;
+  const databaseUrl = values.databaseUrl ?? embedded?.url ?? "";
+  const directUrl = values.databaseDirectUrl ?? databaseUrl;
+  try {
+    if (values.migrate || command === "migrate") await migrate({ url: directUrl, log: (line) => log.info(line) });
+    switch (command) {
+      case "migrate":
+        return 0;
+      case "node-login":
+        process.stdout.write(`${await writeNodeLogin({ url: directUrl, name: rest[0] ?? "" })}\n`);
+        return 0;
+      case "serve": {
+        if (values.localNode !== undefined) await writeNodeLogin({ url: directUrl, name: values.localNode, folder: resolve(values.dataDir) });
+        const { tlsCertificate: cert, tlsKey: key } = values;
+        const tls = cert === undefined || key === undefined ? undefined : { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+        const services: Service[] = createServer({ values, databaseUrl, log, ...(tls && { tls }) });
+        const { clean } = await runServices(services, { signal: stopSignal({ process }), stopSeconds: values.stopSeconds, log });
+        return clean ? 0 : 1;
+      }
+      default:
+        throw new DroverError("invalid", `Expected migrate, node-login or nothing, got "${command}".`);
+    }
+  } finally {
+    await embedded?.stop();
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    const text = error instanceof DroverError ? [error.message, error.facts.hint].filter(Boolean).join("\n") : error;
+    console.error(text);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,41 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openDatabase } from "@drover/db/client";
+import { ensureNodeLogin } from "@drover/db/query/node";
+import { findNamespace } from "@drover/db/query/queue";
+import { DroverError } from "@drover/domain/error";
+
+export interface NodeLoginOptions {
+  /** Of a role that may create roles. */
+  url: string;
+  name: string;
+  /** Where to leave the URL as node-<name>.url, readable by its owner only. */
+  folder?: string;
+}
+
+/** Makes a database login that may act for one node and nothing else; its URL, with a new password. */
+export async function writeNodeLogin({ url, name, folder }: NodeLoginOptions): Promise<string> {
+  if (!/^[a-z0-9][a-z0-9.-]{0,62}$/.test(name)) {
+    throw new DroverError("invalid", `Expected a node's name in lower-case letters, digits, dots and dashes, got "${name}".`);
+  }
+  const db = openDatabase({ url, maxConnections: 1 });
+  try {
+    const namespaceId = await findNamespace(db, "default");
+    if (namespaceId === undefined) throw new DroverError("internal", "The default namespace is missing.");
+    const password = randomBytes(24).toString("base64url");
+    const login = await ensureNodeLogin(db, namespaceId, name, password);
+    const own = new URL(url);
+    own.username = login;
+    own.password = password;
+    if (folder !== undefined) {
+      mkdirSync(folder, { recursive: true });
+      const file = join(folder, `node-${name}.url`);
+      writeFileSync(file, own.href, { mode: 0o600 });
+      chmodSync(file, 0o600);
+    }
+    return own.href;
+  } finally {
+    await db.close();
+  }
+}

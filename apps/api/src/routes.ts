@@ -1,0 +1,47 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { Health } from "@drover/daemon/health";
+import type { Metrics } from "@drover/daemon/metric";
+import type { Wakeups } from "@drover/db/listen";
+import { ClassService } from "@drover/proto/drover/class";
+import { NodeService } from "@drover/proto/drover/node";
+import { TaskService } from "@drover/proto/drover/task";
+import { WorkerService } from "@drover/proto/drover/worker";
+import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
+import { orchestratorService } from "./compat/orchestrator/rpc.ts";
+import type { metrics } from "./metric.ts";
+import type { Deps } from "./operation/context.ts";
+import type { SubmitTask } from "./operation/submit-task.ts";
+import { classService } from "./rpc/class.ts";
+import { type HealthSource, registerHealth } from "./rpc/health.ts";
+import { nodeService } from "./rpc/node.ts";
+import { registerReflection } from "./rpc/reflection.ts";
+import { taskService } from "./rpc/task.ts";
+import type { Validation } from "./rpc/validate.ts";
+import { workerService } from "./rpc/worker.ts";
+import type { TaskWatch } from "./watch.ts";
+
+/** The services of the contract that this server speaks. */
+export const services = [TaskService, ClassService, NodeService, WorkerService, OrchestratorService] as const;
+
+export interface RouteOptions {
+  deps: Deps;
+  submitTask: SubmitTask;
+  watch: TaskWatch;
+  wakeups: Wakeups;
+  metrics: Metrics<typeof metrics>;
+  health: Health;
+  serving: HealthSource;
+  validation: Validation;
+}
+
+/** Registers every RPC. */
+export function registerRoutes(router: ConnectRouter, options: RouteOptions): void {
+  const { deps, submitTask, watch, wakeups, metrics, health, serving, validation } = options;
+  router.service(TaskService, taskService({ deps, submitTask, watch, faults: validation.faults }));
+  router.service(ClassService, classService(deps));
+  router.service(NodeService, nodeService(deps));
+  router.service(WorkerService, workerService({ deps, wakeups }));
+  router.service(OrchestratorService, orchestratorService({ deps, submitTask, watch, metrics, health }));
+  registerHealth(router, serving);
+  registerReflection(router, services);
+}
