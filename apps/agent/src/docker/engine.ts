@@ -4,6 +4,7 @@ import type { Answer } from "./answer.ts";
 import { ask, faultOf } from "./answer.ts";
 import type { Look } from "./look.ts";
 import { readLook } from "./look.ts";
+import { awaitEnd } from "./wait.ts";
 
 /** The calls that Drover makes to a container engine: bounded in time, faults as values. */
 export interface Engine {
@@ -52,12 +53,7 @@ export function createEngine({ docker, callTimeoutMs = 30_000 }: { docker: Docke
       return !answer.ok && answer.fault === "missing" ? { ok: true, value: undefined } : answer;
     },
     list: (label) => call((abortSignal) => docker.listContainers({ all: true, filters: { label }, abortSignal })),
-    awaitEnd: async (id, abortSignal) => {
-      await docker
-        .getContainer(id)
-        .wait({ condition: "not-running", abortSignal })
-        .catch(() => undefined); // What happened is told by the look that follows.
-    },
+    awaitEnd: (id, signal) => awaitEnd(docker, id, signal),
     followLogs: (id, since, abortSignal) =>
       openStream(callTimeoutMs, abortSignal, (signal) =>
         docker.getContainer(id).logs({

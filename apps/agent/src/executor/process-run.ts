@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Capture } from "./capture.ts";
 import { createCapture } from "./capture.ts";
@@ -96,7 +96,8 @@ async function run(
 async function launch(deps: ProcessRunDeps, request: RunRequest, folder: string): Promise<ChildProcess | { problem: string }> {
   const { execution } = request;
   const temporary = join(folder, ".tmp");
-  await mkdir(temporary, { recursive: true, mode: 0o777 });
+  await mkdir(temporary, { recursive: true });
+  await chmod(temporary, 0o777);
   const env: Record<string, string> = {
     PATH: deps.path,
     HOME: folder,
