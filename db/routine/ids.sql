@@ -53,8 +53,8 @@ begin
     select c.relname from pg_inherits i
       join pg_class c on c.oid = i.inhrelid
       join pg_class p on p.oid = i.inhparent
-     where p.relnamespace = 'drover'::regnamespace
-       and to_date(right(c.relname, 8), 'YYYYMMDD') + 7 <= (ended_before at time zone 'utc')::date
+     where p.relnamespace = 'drover'::regnamespace and p.relkind = 'p' and c.relkind = 'r'
+       and to_date(substring(c.relname from '\d{8}$'), 'YYYYMMDD') + 7 <= (ended_before at time zone 'utc')::date
        and (oldest_open is null
             or drover.id_base((to_date(right(c.relname, 8), 'YYYYMMDD') + 7)::timestamp at time zone 'utc') <= oldest_open)
      order by 1
