@@ -12,7 +12,8 @@ import { startTestServer } from "./listen/testing.ts";
 const transports: Record<string, (baseUrl: string) => Transport> = {
   "connect over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" }),
   "connect over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" }),
-  "connect JSON over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
+  "connect JSON over HTTP/2": (baseUrl) =>
+    createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
   "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
   "gRPC-web over HTTP/1.1": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
   "gRPC-web over HTTP/2": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
@@ -80,7 +81,10 @@ describe("stop", () => {
   it("lets unary calls finish, ends streams as unavailable, and takes no new connections", async () => {
     const server = await startTestServer();
     const client = createClient(OrchestratorService, createGrpcTransport({ baseUrl: server.url }));
-    const http1 = createClient(OrchestratorService, createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" }));
+    const http1 = createClient(
+      OrchestratorService,
+      createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" }),
+    );
     const stream = client.streamEvents({})[Symbol.asyncIterator]();
     await stream.next();
     const endless = http1.streamTaskResults({})[Symbol.asyncIterator]();
@@ -91,7 +95,7 @@ describe("stop", () => {
     const stopped = server.listener.stop(5000);
     await expect(stream.next()).rejects.toMatchObject({ code: Code.Unavailable });
     await expect(drain(endless)).rejects.toMatchObject({ code: Code.Unavailable });
-    await expect(fetch(server.url)).rejects.toThrow();
+    await expect(fetch(server.url)).rejects.toThrow("fetch failed");
     server.releaseMetrics();
     const [overGrpc, overHttp1] = await unary;
     expect([overGrpc.metrics, overHttp1.metrics]).toEqual([{ tasks_pending: 3 }, { tasks_pending: 3 }]);

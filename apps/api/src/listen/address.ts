@@ -20,7 +20,10 @@ export function parseAddress(text: string): ListenAddress {
   const { ipv6, name, port } = match?.groups ?? {};
   const isWrong = port === undefined || Number(port) > 65_535 || (ipv6 !== undefined && isIP(ipv6) !== 6);
   if (isWrong) {
-    throw new DroverError("invalid", `Expected an address to listen on such as 127.0.0.1:9097 or [::1]:9097, got "${text}".`);
+    throw new DroverError(
+      "invalid",
+      `Expected an address to listen on such as 127.0.0.1:9097 or [::1]:9097, got "${text}".`,
+    );
   }
   return { host: ipv6 ?? (name || "::"), port: Number(port) };
 }

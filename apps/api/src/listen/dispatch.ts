@@ -84,7 +84,11 @@ async function refuseByProtocol(
   const got = req.headers["content-type"] ?? "none";
   const form = method.methodKind === "unary" ? "application/json" : "application/connect+json";
   if (answer.status === 415) {
-    refuse(res, 415, `Expected content type ${form}, application/grpc or another of Connect, gRPC or gRPC-web for ${name}, got ${got}.\n`);
+    refuse(
+      res,
+      415,
+      `Expected content type ${form}, application/grpc or another of Connect, gRPC or gRPC-web for ${name}, got ${got}.\n`,
+    );
   } else if (answer.status === 405) {
     refuse(res, 405, `Expected method ${allowedMethods.join(" or ")} for ${name}, got ${req.method ?? "none"}.\n`);
   } else await universalResponseToNodeResponse(answer, res);
@@ -112,5 +116,7 @@ function discardBody(req: NodeRequest): Promise<void> {
 }
 
 function isClientGone(error: unknown, res: NodeResponse): boolean {
-  return res.destroyed || (error instanceof ConnectError && (error.code === Code.Aborted || error.code === Code.Canceled));
+  return (
+    res.destroyed || (error instanceof ConnectError && (error.code === Code.Aborted || error.code === Code.Canceled))
+  );
 }

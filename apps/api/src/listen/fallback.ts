@@ -19,7 +19,8 @@ export function createFallback(fetch: Fetch, maxBodyBytes: number, onFault: (err
   );
   limited.all("*", (c) => fetch(c.req.raw, c.env));
   const errorHandler = (error: unknown): Response => {
-    if (error instanceof RequestError) return new Response(`Expected a proper request: ${error.message}.\n`, { status: 400 });
+    if (error instanceof RequestError)
+      return new Response(`Expected a proper request: ${error.message}.\n`, { status: 400 });
     onFault(error);
     return new Response("The server failed on this request; its log has the cause.\n", { status: 500 });
   };

@@ -18,7 +18,13 @@ it("serves an unmodified grpcio client without TLS", { timeout: 60_000 }, async 
   }
   const stubs = await mkdtemp(join(tmpdir(), "drover-grpcio-"));
   try {
-    await run("protoc", [`--proto_path=${protoFolder}`, `--python_out=${stubs}`, `--grpc_python_out=${stubs}`, grpcPlugin, contract]);
+    await run("protoc", [
+      `--proto_path=${protoFolder}`,
+      `--python_out=${stubs}`,
+      `--grpc_python_out=${stubs}`,
+      grpcPlugin,
+      contract,
+    ]);
     const server = await startTestServer();
     const script = join(import.meta.dirname, "grpcio.py");
     const { stdout } = await run(python, [script, `127.0.0.1:${server.port}`, stubs]);

@@ -27,7 +27,10 @@ const clientErrors: Record<string, readonly [string, string]> = {
   HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "The header fields of the request are too large.\n"],
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The rest of the request did not come in time.\n"],
 };
-const malformed = ["400 Bad Request", "Expected an HTTP/1.1 request or the HTTP/2 preface, got something else.\n"] as const;
+const malformed = [
+  "400 Bad Request",
+  "Expected an HTTP/1.1 request or the HTTP/2 preface, got something else.\n",
+] as const;
 
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === "ECONNRESET" || !socket.writable) {

@@ -1,4 +1,4 @@
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
 import fc from "fast-check";
@@ -46,7 +46,9 @@ describe("malformed input", () => {
     const { port, url } = await startTestServer();
     const body = "Connection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
     expect(await exchange(port, [`POST ${callPath} HTTP/1.0\r\n${body}`])).toMatch(/^HTTP\/1.1 400 .*Expected a Host/s);
-    expect(await exchange(port, [`POST ${callPath} HTTP/1.1\r\nHost: [x\r\n${body}`])).toMatch(/^HTTP\/1.1 400 .*Expected a Host/s);
+    expect(await exchange(port, [`POST ${callPath} HTTP/1.1\r\nHost: [x\r\n${body}`])).toMatch(
+      /^HTTP\/1.1 400 .*Expected a Host/s,
+    );
     expect(await exchange(port, [`GET / HTTP/1.1\r\nHost: [x\r\nConnection: close\r\n\r\n`])).toMatch(/^HTTP\/1.1 400/);
     await expectAlive(url);
   });
@@ -72,7 +74,10 @@ describe("malformed input", () => {
     const stalled = `POST ${callPath} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`;
     expect(await exchange(port, [stalled])).toMatch(/^HTTP\/1.1 (408|4..)/);
     const session = connectHttp2(url);
-    const stream = session.request({ ":method": "POST", ":path": callPath, "content-type": "application/grpc" }, { endStream: false });
+    const stream = session.request(
+      { ":method": "POST", ":path": callPath, "content-type": "application/grpc" },
+      { endStream: false },
+    );
     stream.on("error", () => undefined);
     await new Promise((resolve) => stream.once("close", resolve));
     expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
@@ -98,19 +103,20 @@ describe("malformed input", () => {
   it("refuses frames that break the protocol of gRPC", async () => {
     const { url } = await startTestServer();
     const session = connectHttp2(url);
-    const cases: [Buffer, RegExp][] = [
+    const cases: [Buffer, RegExp, number?][] = [
       [Buffer.from([0, 0, 0, 0, 9, 1]), /premature end of stream|incomplete|protocol error/i],
       [Buffer.from([0, 255, 255, 255, 255, 1]), /larger than|premature|max/i],
       [Buffer.from([1, 0, 0, 0, 1, 1]), /compress/i],
-      [Buffer.from([0, 0, 0, 0, 2, 10, 9]), /parse binary/],
+      [Buffer.from([0, 0, 0, 0, 2, 10, 9]), /parse binary/, Code.InvalidArgument],
       [Buffer.alloc(0), /missing/],
     ];
-    for (const [body, expected] of cases) {
+    for (const [body, expected, code] of cases) {
       const stream = session.request({ ":method": "POST", ":path": callPath, "content-type": "application/grpc" });
       const trailers = new Promise<Record<string, unknown>>((resolve) => stream.once("trailers", resolve));
       stream.resume().end(body);
       const { "grpc-status": status, "grpc-message": message } = await trailers;
       expect(Number(status)).toBeGreaterThan(0);
+      if (code !== undefined) expect(Number(status)).toBe(code);
       expect(decodeURIComponent(String(message))).toMatch(expected);
     }
     session.destroy();

@@ -15,7 +15,10 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
  */
 export function sniffProtocol(socket: Socket, { timeoutMs, onHttp1, onHttp2 }: SniffOptions): void {
   let seen: Buffer = Buffer.alloc(0);
-  const slow = setTimeout(() => refuse(socket, "408 Request Timeout", seen, "the rest of a request in time"), timeoutMs);
+  const slow = setTimeout(
+    () => refuse(socket, "408 Request Timeout", seen, "the rest of a request in time"),
+    timeoutMs,
+  );
   const leave = (): void => {
     clearTimeout(slow);
     socket.off("data", onData).off("end", onEnd).off("close", leave);

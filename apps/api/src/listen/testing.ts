@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import { listen } from "../listen.ts";
 import type { ListenOptions, Listener } from "../listen.ts";
+import { createRequestGate } from "../rpc/gate.ts";
 import { createServingStates, registerHealth } from "../rpc/health.ts";
 import type { ServingStates } from "../rpc/health.ts";
 import { createInterceptors } from "../rpc/interceptors.ts";
@@ -31,6 +32,7 @@ export interface TestServer {
 }
 
 const services = [OrchestratorService, TaskService];
+const validation = createValidation(services);
 
 /** A server on a free port with small handlers of our own, stopped when the test ends. */
 export async function startTestServer(options: Partial<ListenOptions> = {}): Promise<TestServer> {
@@ -41,11 +43,9 @@ export async function startTestServer(options: Partial<ListenOptions> = {}): Pro
   const events = Promise.withResolvers<unknown>();
   const metrics = Promise.withResolvers<void>();
   let waitingMetrics = 0;
-  const interceptors = createInterceptors({
-    onCall: (call) => observed.push(call),
-    draining: draining.signal,
-    validation: createValidation(services),
-  });
+  const onCall = (call: ObservedCall): void => void observed.push(call);
+  const interceptors = createInterceptors({ onCall, draining: draining.signal, validation });
+  const requestGate = createRequestGate({ onCall });
   const orchestrator: Partial<ServiceImpl<typeof OrchestratorService>> = {
     health,
     submitTask,
@@ -64,7 +64,7 @@ export async function startTestServer(options: Partial<ListenOptions> = {}): Pro
   const listener = await listen({
     addresses: ["127.0.0.1:0"],
     draining,
-    rpc: { ...createSizeOptions({ readMaxBytes: 64 * 1024 }), interceptors },
+    rpc: { ...createSizeOptions({ readMaxBytes: 64 * 1024 }), interceptors, requestGate },
     routes(router: ConnectRouter) {
       router.service(OrchestratorService, orchestrator);
       router.service(TaskService, { submitTask: ({ task }) => ({ id: task?.id ?? "", created: true }) });

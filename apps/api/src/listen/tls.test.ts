@@ -1,4 +1,4 @@
-import { createClient } from "@connectrpc/connect";
+import { ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
 import { execFile } from "node:child_process";
@@ -31,7 +31,10 @@ it("speaks HTTP/2 and HTTP/1.1 under TLS, chosen by ALPN, and stops with both op
   expect(server.url).toMatch(/^https:/);
   const nodeOptions = { ca: cert };
   const grpc = createClient(OrchestratorService, createGrpcTransport({ baseUrl: server.url, nodeOptions }));
-  const http1 = createClient(OrchestratorService, createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", nodeOptions }));
+  const http1 = createClient(
+    OrchestratorService,
+    createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", nodeOptions }),
+  );
   expect(await grpc.health({})).toMatchObject({ healthy: true });
   expect(await http1.health({})).toMatchObject({ healthy: true });
   const withoutAlpn = connectTls({ port: server.port, host: "127.0.0.1", ca: cert });
@@ -54,7 +57,10 @@ it("cuts off handshakes that do not come, and survives what is no TLS", async ()
   await new Promise((resolve) => socket.once("close", resolve));
   const silent = connectTcp({ port: server.port, host: "127.0.0.1" });
   await new Promise((resolve) => silent.once("connect", resolve));
-  const grpc = createClient(OrchestratorService, createGrpcTransport({ baseUrl: server.url, nodeOptions: { ca: cert } }));
+  const grpc = createClient(
+    OrchestratorService,
+    createGrpcTransport({ baseUrl: server.url, nodeOptions: { ca: cert } }),
+  );
   expect(await grpc.health({})).toMatchObject({ healthy: true });
   expect(await server.listener.stop(60_000)).toBe(0);
 });
@@ -64,5 +70,5 @@ it("asks clients for a certificate when an authority is given", async () => {
   const known = createGrpcTransport({ baseUrl: server.url, nodeOptions: { ca: cert, key, cert } });
   expect(await createClient(OrchestratorService, known).health({})).toMatchObject({ healthy: true });
   const unknown = createGrpcTransport({ baseUrl: server.url, nodeOptions: { ca: cert } });
-  await expect(createClient(OrchestratorService, unknown).health({})).rejects.toThrow();
+  await expect(createClient(OrchestratorService, unknown).health({})).rejects.toBeInstanceOf(ConnectError);
 });

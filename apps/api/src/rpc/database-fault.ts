@@ -9,7 +9,11 @@ const full = "The database has no connection or room left.";
 const faults: readonly (readonly [RegExp, "unavailable" | "overloaded", string])[] = [
   [/^(08...|57P0[1-5]|25006)$/, "unavailable", unreachable],
   [/^(CONNECTION_\w+|CONNECT_TIMEOUT)$/, "unavailable", unreachable],
-  [/^(ECONN(REFUSED|RESET|ABORTED)|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/, "unavailable", unreachable],
+  [
+    /^(ECONN(REFUSED|RESET|ABORTED)|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/,
+    "unavailable",
+    unreachable,
+  ],
   [/^(40001|40P01|55P03)$/, "unavailable", contended],
   [/^(57014|25P03|25P04)$/, "unavailable", busy],
   [/^53...$/, "overloaded", full],

@@ -47,29 +47,31 @@ const registry = createFileRegistry(
             name: "BadRequest",
             field: [
               {
-                ...field("field_violations", 1, MESSAGE, ".google.rpc.BadRequest.FieldViolation"),
+                ...fieldOf("field_violations", 1, MESSAGE, ".google.rpc.BadRequest.FieldViolation"),
                 label: FieldDescriptorProto_Label.REPEATED,
               },
             ],
-            nestedType: [{ name: "FieldViolation", field: [field("field", 1, STRING), field("description", 2, STRING)] }],
+            nestedType: [
+              { name: "FieldViolation", field: [fieldOf("field", 1, STRING), fieldOf("description", 2, STRING)] },
+            ],
           },
-          { name: "RetryInfo", field: [field("retry_delay", 1, MESSAGE, ".google.protobuf.Duration")] },
-          { name: "ErrorInfo", field: [field("reason", 1, STRING), field("domain", 2, STRING)] },
+          { name: "RetryInfo", field: [fieldOf("retry_delay", 1, MESSAGE, ".google.protobuf.Duration")] },
+          { name: "ErrorInfo", field: [fieldOf("reason", 1, STRING), fieldOf("domain", 2, STRING)] },
         ],
       },
     ],
   }),
 );
-const badRequestDesc = message("google.rpc.BadRequest");
-const retryInfoDesc = message("google.rpc.RetryInfo");
-const errorInfoDesc = message("google.rpc.ErrorInfo");
+const badRequestDesc = messageOf("google.rpc.BadRequest");
+const retryInfoDesc = messageOf("google.rpc.RetryInfo");
+const errorInfoDesc = messageOf("google.rpc.ErrorInfo");
 
-function field(name: string, number: number, type: FieldDescriptorProto_Type, typeName = "") {
+function fieldOf(name: string, number: number, type: FieldDescriptorProto_Type, typeName = "") {
   const jsonName = name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   return { name, jsonName, number, type, typeName, label: FieldDescriptorProto_Label.OPTIONAL };
 }
 
-function message(typeName: string): DescMessage {
+function messageOf(typeName: string): DescMessage {
   const desc = registry.getMessage(typeName);
   if (desc === undefined) throw new Error(`Expected ${typeName} in the descriptor above, got nothing.`);
   return desc;

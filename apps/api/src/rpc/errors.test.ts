@@ -26,11 +26,13 @@ describe("toConnectError", () => {
   it("names each wrong field, and when to try again, in details that any gRPC client knows", () => {
     const fields = [{ field: "task.id", message: "must be short" }];
     const error = toConnectError(new DroverError("overloaded", "Full.", { fields, retryAfterMs: 2500 }), call);
-    expect(error.details.map((detail) => ("desc" in detail ? [detail.desc.typeName, detail.value] : []))).toMatchObject([
-      ["google.rpc.ErrorInfo", { reason: "overloaded", domain: "drover" }],
-      ["google.rpc.BadRequest", { fieldViolations: [{ field: "task.id", description: "must be short" }] }],
-      ["google.rpc.RetryInfo", { retryDelay: { seconds: 2n, nanos: 500_000_000 } }],
-    ]);
+    expect(error.details.map((detail) => ("desc" in detail ? [detail.desc.typeName, detail.value] : []))).toMatchObject(
+      [
+        ["google.rpc.ErrorInfo", { reason: "overloaded", domain: "drover" }],
+        ["google.rpc.BadRequest", { fieldViolations: [{ field: "task.id", description: "must be short" }] }],
+        ["google.rpc.RetryInfo", { retryDelay: { seconds: 2n, nanos: 500_000_000 } }],
+      ],
+    );
     expect(error.metadata.get("retry-after")).toBe("3");
   });
 
@@ -82,7 +84,10 @@ describe("toConnectError", () => {
 describe("interceptors for errors and observation", () => {
   function setup() {
     const observed: ObservedCall[] = [];
-    const interceptors = [createObserveInterceptor({ onCall: (ended) => observed.push(ended) }), createErrorInterceptor()];
+    const interceptors = [
+      createObserveInterceptor({ onCall: (ended) => observed.push(ended) }),
+      createErrorInterceptor(),
+    ];
     const routes = createRouterTransport(
       ({ service }) => {
         service(OrchestratorService, {
@@ -103,7 +108,7 @@ describe("interceptors for errors and observation", () => {
   }
 
   it("report each call once, with the cause that the client did not see", async () => {
-    const { client, observed } = await setup();
+    const { client, observed } = setup();
     await client.health({});
     const failure = ConnectError.from(await client.submitTask({}).catch((error: unknown) => error));
     expect(observed).toMatchObject([
@@ -117,18 +122,23 @@ describe("interceptors for errors and observation", () => {
   });
 
   it("translate a stream that fails midway, and report its end", async () => {
-    const { client, observed } = await setup();
+    const { client, observed } = setup();
     const stream = client.streamTaskResults({})[Symbol.asyncIterator]();
     await stream.next();
     expect(observed).toEqual([]);
-    await expect(stream.next()).rejects.toMatchObject({ code: Code.Internal, rawMessage: expect.not.stringContaining("secret") });
-    expect(observed).toMatchObject([{ method: "StreamTaskResults", code: "internal", isStream: true, error: new Error("secret") }]);
+    await expect(stream.next()).rejects.toMatchObject({
+      code: Code.Internal,
+      rawMessage: expect.not.stringContaining("secret"),
+    });
+    expect(observed).toMatchObject([
+      { method: "StreamTaskResults", code: "internal", isStream: true, error: new Error("secret") },
+    ]);
     for await (const _ of client.streamEvents({})) expect(observed).toHaveLength(1);
     expect(observed[1]).toMatchObject({ method: "StreamEvents", code: "ok" });
   });
 
   it("keep a proper request id of the client and replace any other", async () => {
-    const { client, observed } = await setup();
+    const { client, observed } = setup();
     await client.health({}, { headers: { "x-request-id": "mine-1" } });
     await client.health({}, { headers: { "x-request-id": "not mine; drop" } });
     expect(observed[0]?.requestId).toBe("mine-1");

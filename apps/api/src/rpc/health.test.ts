@@ -5,7 +5,10 @@ import { createServingStates, registerHealth } from "./health.ts";
 
 function setup() {
   const states = createServingStates(["a.B", "a.C"]);
-  const client = createClient(Health, createRouterTransport((router) => registerHealth(router, states)));
+  const client = createClient(
+    Health,
+    createRouterTransport((router) => registerHealth(router, states)),
+  );
   const watch = (service: string, signal?: AbortSignal) =>
     client.watch({ service }, signal === undefined ? {} : { signal })[Symbol.asyncIterator]();
   return { states, client, watch };

@@ -36,22 +36,20 @@ it("lists the services", async () => {
   });
 });
 
-it.each([
-  "drover.v1.TaskService",
-  "drover.v1.TaskService.SubmitTask",
-  "drover.v1.Execution",
-  "drover.v1.TaskState",
-])("finds the file of %s, with all that it imports", async (value) => {
-  expect(await askFiles({ case: "fileContainingSymbol", value })).toEqual([
-    "drover/v1/task.proto",
-    "buf/validate/validate.proto",
-    "google/protobuf/descriptor.proto",
-    "google/protobuf/duration.proto",
-    "google/protobuf/field_mask.proto",
-    "google/protobuf/timestamp.proto",
-    "google/protobuf/struct.proto",
-  ]);
-});
+it.each(["drover.v1.TaskService", "drover.v1.TaskService.SubmitTask", "drover.v1.Execution", "drover.v1.TaskState"])(
+  "finds the file of %s, with all that it imports",
+  async (value) => {
+    expect(await askFiles({ case: "fileContainingSymbol", value })).toEqual([
+      "drover/v1/task.proto",
+      "buf/validate/validate.proto",
+      "google/protobuf/descriptor.proto",
+      "google/protobuf/duration.proto",
+      "google/protobuf/field_mask.proto",
+      "google/protobuf/timestamp.proto",
+      "google/protobuf/struct.proto",
+    ]);
+  },
+);
 
 it("finds files by name and by extension", async () => {
   const name = "orchestrator/v1/orchestrator.proto";
@@ -68,5 +66,8 @@ it.each([
   { case: "fileByFilename", value: "nothing.proto" },
   { case: "allExtensionNumbersOfType", value: "drover.v1.Nothing" },
 ] as const)("answers that it has no $value", async (question) => {
-  expect((await ask(question)).value).toMatchObject({ errorCode: 5, errorMessage: expect.stringContaining(question.value) });
+  expect((await ask(question)).value).toMatchObject({
+    errorCode: 5,
+    errorMessage: expect.stringContaining(question.value),
+  });
 });

@@ -76,7 +76,8 @@ function answer(index: Index, question: Question) {
     }
     case "allExtensionNumbersOfType": {
       const extensionNumber = extensionsOf(index, question.value).map(({ number }) => number);
-      if (extensionNumber.length === 0 && !index.fileBySymbol.has(question.value)) return notFound(`type ${question.value}`);
+      if (extensionNumber.length === 0 && !index.fileBySymbol.has(question.value))
+        return notFound(`type ${question.value}`);
       return {
         case: "allExtensionNumbersResponse" as const,
         value: { baseTypeName: question.value, extensionNumber },

@@ -1,7 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { ClassService, CreateClassRequestSchema } from "@drover/proto/drover/class";
-import { Executor, SubmitTaskRequestSchema, SubmitTasksRequestSchema, TaskService, TaskSpecSchema } from "@drover/proto/drover/task";
+import {
+  Executor,
+  SubmitTaskRequestSchema,
+  SubmitTasksRequestSchema,
+  TaskService,
+  TaskSpecSchema,
+} from "@drover/proto/drover/task";
 import { WorkerService } from "@drover/proto/drover/worker";
 import { describe, expect, it } from "vitest";
 import { createErrorInterceptor } from "./errors.ts";
@@ -11,7 +17,9 @@ const validation = createValidation([TaskService, ClassService, WorkerService]);
 
 describe("validation", () => {
   it("accepts a valid task", () => {
-    expect(validation.faults(SubmitTaskRequestSchema, create(SubmitTaskRequestSchema, { task: { class: "gpu" } }))).toEqual([]);
+    expect(
+      validation.faults(SubmitTaskRequestSchema, create(SubmitTaskRequestSchema, { task: { class: "gpu" } })),
+    ).toEqual([]);
   });
 
   it("names each field, what was expected and what came", () => {
@@ -54,7 +62,9 @@ describe("validation", () => {
   it("survives values without a JSON form", () => {
     const task = { delay: { seconds: 9_000_000_000_000n } };
     const faults = validation.faults(SubmitTaskRequestSchema, create(SubmitTaskRequestSchema, { task }));
-    expect(faults).toMatchObject([{ field: "task.delay", message: expect.stringContaining("got a google.protobuf.Duration") }]);
+    expect(faults).toMatchObject([
+      { field: "task.delay", message: expect.stringContaining("got a google.protobuf.Duration") },
+    ]);
   });
 
   it("refuses a call before its handler sees it", async () => {
@@ -67,7 +77,9 @@ describe("validation", () => {
     const client = createClient(ClassService, transport);
     const error = ConnectError.from(await client.createClass({ name: "Ä" }).catch((thrown: unknown) => thrown));
     expect(error.code).toBe(Code.InvalidArgument);
-    expect(error.rawMessage).toBe('The request is not valid: name does not match regex pattern `^[a-z][a-z0-9_-]*$`, got "Ä".');
+    expect(error.rawMessage).toBe(
+      'The request is not valid: name does not match regex pattern `^[a-z][a-z0-9_-]*$`, got "Ä".',
+    );
     expect(isCalled).toBe(false);
     await client.createClass(create(CreateClassRequestSchema, { name: "gpu_large" }));
     expect(isCalled).toBe(true);

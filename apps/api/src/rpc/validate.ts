@@ -73,7 +73,12 @@ function expectation({ field, message, ruleId }: Violation): string {
   const enumeration = field.findLast((element) => element.kind === "field")?.enum;
   if (enumeration !== undefined && (ruleId === "enum.not_in" || ruleId === "enum.defined_only")) {
     // The rule's own text lists numbers, of no use to who writes names.
-    const refused = new Set(message.match(/\[(.*)\]/)?.[1]?.split(", ").map(Number));
+    const refused = new Set(
+      message
+        .match(/\[(.*)\]/)?.[1]
+        ?.split(", ")
+        .map(Number),
+    );
     const allowed = enumeration.values.filter(({ number }) => !refused.has(number));
     return `must be one of ${allowed.map(({ name }) => name).join(", ")}`;
   }
@@ -115,7 +120,10 @@ function describe(value: unknown): string {
   if (isReflectList(value)) return `${value.size} item(s)`;
   if (isReflectMap(value)) return `${value.size} entries`;
   if (isReflectMessage(value)) return describeMessage(value.desc, value.message);
-  return value instanceof Uint8Array ? `${value.length} bytes` : String(value);
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  return typeof value === "number" || typeof value === "bigint" || typeof value === "boolean"
+    ? String(value)
+    : "another kind of value";
 }
 
 function describeMessage(schema: DescMessage, message: Message): string {
