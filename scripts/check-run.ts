@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { text as readText } from "node:stream/consumers";
+import { stripVTControlCharacters } from "node:util";
 
 const root = join(import.meta.dirname, "..");
 
@@ -21,5 +22,6 @@ export async function run(command: string, args: string[], input = "", cwd = roo
   const ended = new Promise<number | null>((resolve, reject) => child.once("error", reject).once("close", resolve));
   const [output, errors, code] = await Promise.all([readText(child.stdout), readText(child.stderr), ended]);
   if (code === 0) return output;
-  throw new Error([output.trim(), errors.trim(), `${command} ended with ${code}.`].filter(Boolean).join("\n"));
+  const said = [output.trim(), errors.trim(), `${command} ended with ${code}.`].filter(Boolean).join("\n");
+  throw new Error(stripVTControlCharacters(said)); // some tools colour whatever they are told
 }
