@@ -122,3 +122,14 @@ begin
    where h.id = p_holder_id and h.epoch = p_epoch;
   return found;
 end $$;
+
+-- What a holder holds: after an answer was lost, claims that it never heard of are among these.
+create or replace function node.held(p_holder_id integer) returns table (task_id bigint, fence bigint)
+language plpgsql stable security definer
+set search_path = pg_catalog
+as $$
+#variable_conflict use_column
+begin
+  perform drover.authorize(p_holder_id);
+  return query select l.task_id, l.fence from drover.task_lease l where l.holder_id = p_holder_id;
+end $$;

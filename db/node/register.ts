@@ -76,3 +76,9 @@ export async function describe(
       ${JSON.stringify(facts.slots)}::jsonb, ${JSON.stringify(facts.facts)}::jsonb) as known`);
   return row?.known ?? false;
 }
+
+/** The claims that a holder holds, whether it knows of them or not. */
+export async function held(db: Executor, holderId: number): Promise<{ taskKey: string; fence: string }[]> {
+  const rows = await db.run<{ task_id: string; fence: string }>(sql`select task_id, fence from node.held(${holderId})`);
+  return rows.map((row) => ({ taskKey: row.task_id, fence: row.fence }));
+}

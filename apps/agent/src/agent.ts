@@ -61,7 +61,8 @@ export function createAgent({ source, executors, slots, shipLogs, graceSeconds, 
     cancel({ taskKey, fence }) {
       void hand.get(`${taskKey}-${fence}`)?.run?.stop("cancelled");
     },
-    loseAll: () => stopAll("lease_lost"),
+    holds: (claim) => !isTakenUp || hand.has(claimKey(claim)),
+    loseAll: () => void stopAll("lease_lost"),
     graceMs: (graceSeconds + 2) * 1000,
     log,
   });

@@ -1,6 +1,6 @@
 import type { Executor } from "@drover/db/client";
 import type { Wakeups } from "@drover/db/listen";
-import { describe, drain, type HeldClaim, leave, register } from "@drover/db/node/register";
+import { describe, drain, held, type HeldClaim, leave, register } from "@drover/db/node/register";
 import { complete, fail } from "@drover/db/node/settle";
 import { sync } from "@drover/db/node/sync";
 import type { Source } from "@drover/worker/source";
@@ -61,6 +61,7 @@ export function createNodeSource({ db, wakeups, name, namespace = "default", ver
     },
     complete: (batch) => complete(db, current().holderId, batch),
     fail: (batch) => fail(db, current().holderId, batch),
+    held: () => held(db, current().holderId),
     async leave() {
       if (life !== undefined) await leave(db, life.holderId, life.epoch);
     },

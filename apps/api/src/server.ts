@@ -19,6 +19,7 @@ import { collectMetrics } from "./metrics-collect.ts";
 import type { Deps } from "./operation/context.ts";
 import { createSubmitTask } from "./operation/submit-task.ts";
 import { registerRoutes, services } from "./routes.ts";
+import { createRequestGate } from "./rpc/gate.ts";
 import { createServingStates } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors.ts";
 import type { ObservedCall } from "./rpc/observe.ts";
@@ -89,7 +90,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
         addresses: values.listen.map(formatAddress),
         routes: (router) =>
           registerRoutes(router, { deps, submitTask, watch, wakeups, metrics, health, serving, validation }),
-        rpc: { ...createSizeOptions(), interceptors: createInterceptors({ onCall, draining: draining.signal, validation }) },
+        rpc: { ...createSizeOptions(), requestGate: createRequestGate({ onCall }), interceptors: createInterceptors({ onCall, draining: draining.signal, validation }) },
         fetch: createApp({ deps, submitTask, metrics, health, log }).fetch,
         ...(tls && { tls }),
         draining,

@@ -1,6 +1,6 @@
 import type { Executor } from "@drover/db/client";
 import type { Wakeups } from "@drover/db/listen";
-import { leave, register } from "@drover/db/node/register";
+import { held, leave, register } from "@drover/db/node/register";
 import { complete, fail } from "@drover/db/node/settle";
 import { claim, renew } from "@drover/db/node/sync";
 import type { Json } from "@drover/domain/json";
@@ -90,6 +90,7 @@ export function createDirectSource({
     },
     complete: (batch) => complete(db, current().holderId, batch),
     fail: (batch) => fail(db, current().holderId, batch),
+    held: () => held(db, current().holderId),
     async leave() {
       if (life !== undefined) await leave(db, life.holderId, life.epoch);
     },

@@ -12,6 +12,8 @@ export interface WorkLoopOptions<C, Free> {
   /** Takes a claim in hand; must not throw. */
   start: (claim: C) => void;
   cancel: (request: CancelRequest) => void;
+  /** Whether a claim is in hand or being settled. */
+  holds: (claim: { taskKey: string; fence: string }) => boolean;
   /** The lease is over, or will be before a renewal can come: everything in hand must stop. */
   loseAll: () => void;
   /** The longest time that stopping work takes. */
@@ -44,6 +46,7 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
   let isStopping = false;
   let isLeased = false;
   let isNudged = false;
+  let isUncertain = false;
   let rouse = () => {};
   let watchdog: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
@@ -80,6 +83,10 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
       renewed(sentAt, leaseSeconds);
       log.info({ leaseSeconds }, "registered");
     }
+    if (isUncertain) {
+      await handBackUnknown();
+      isUncertain = false;
+    }
     const sentAt = now();
     const answer = await source.poll(options.free() as Free);
     if (answer.status === "fenced") {
@@ -93,6 +100,14 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
     return answer.hasMore && options.free() !== undefined ? 0 : answer.nextPollMs;
   }
 
+  /** An answer that was lost may have carried claims: nobody runs those, so they go back at once. */
+  async function handBackUnknown(): Promise<void> {
+    const unknown = (await source.held()).filter((claim) => !options.holds(claim));
+    if (unknown.length === 0) return;
+    log.warn({ claims: unknown.length }, "handing back claims whose answer was lost");
+    await source.fail(unknown.map((claim) => ({ ...claim, class: "released", message: "The answer that carried the claim was lost." })));
+  }
+
   async function run(): Promise<void> {
     let failures = 0;
     while (!isStopping) {
@@ -103,6 +118,7 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
         failures = 0;
       } catch (error) {
         failures += 1;
+        isUncertain = isLeased;
         waitMs = backoffMs(failures, { baseMs: 100, capMs: 2000 });
         log.warn({ error, failures, waitMs: Math.round(waitMs) }, "the control plane does not answer; trying again");
         isNudged = false;

@@ -61,6 +61,8 @@ export interface Source<C, Free> {
   /** Each returns the keys whose claim was no longer current. */
   complete(batch: Completion[]): Promise<string[]>;
   fail(batch: Failure[]): Promise<string[]>;
+  /** Every claim that this holder holds, also those whose answer never arrived. */
+  held(): Promise<{ taskKey: string; fence: string }[]>;
   /** Hands back what is held and gives up the lease. */
   leave(): Promise<void>;
   /** Calls back when a poll may be worth its while. */

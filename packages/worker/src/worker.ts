@@ -55,7 +55,7 @@ export interface Worker {
 export function createWorker({ source, handlers, concurrency = 16, prefetch = 0, log }: WorkerOptions): Worker {
   const queue: Claim[] = [];
   const runs = new Map<string, Run>();
-  let settling = 0;
+  const inSettlement = new Set<string>();
   let isStopping = false;
   let emptied: (() => void)[] = [];
 
@@ -77,8 +77,10 @@ export function createWorker({ source, handlers, concurrency = 16, prefetch = 0,
       runs.get(request.taskKey)?.abort("cancelled");
       const waiting = queue.findIndex((claim) => claim.taskKey === request.taskKey);
       const [claim] = waiting < 0 ? [] : queue.splice(waiting, 1);
-      if (claim) settle((done) => completer.fail({ ...claim, class: "cancelled", message: request.reason }, done));
+      if (claim) settle(claim, (done) => completer.fail({ ...claim, class: "cancelled", message: request.reason }, done));
     },
+    holds: ({ taskKey, fence }) =>
+      inSettlement.has(`${taskKey} ${fence}`) || runs.get(taskKey)?.fence === fence || queue.some((claim) => claim.fence === fence),
     loseAll() {
       queue.length = 0;
       completer.abandon();
@@ -88,13 +90,16 @@ export function createWorker({ source, handlers, concurrency = 16, prefetch = 0,
     log,
   });
 
-  const settled = () => {
-    settling -= 1;
-    if (settling === 0 && runs.size === 0) for (const resolve of emptied.splice(0)) resolve();
+  const settle = ({ taskKey, fence }: { taskKey: string; fence: string }, report: (done: () => void) => void) => {
+    const name = `${taskKey} ${fence}`;
+    inSettlement.add(name);
+    report(() => {
+      inSettlement.delete(name);
+      tellEmpty();
+    });
   };
-  const settle = (report: (done: () => void) => void) => {
-    settling += 1;
-    report(settled);
+  const tellEmpty = () => {
+    if (inSettlement.size === 0 && runs.size === 0) for (const resolve of emptied.splice(0)) resolve();
   };
 
   function pump(): void {
@@ -125,10 +130,8 @@ export function createWorker({ source, handlers, concurrency = 16, prefetch = 0,
     run.end();
     runs.delete(taskKey);
     // After the lease is lost nobody waits for a report.
-    if (run.stopped === "lease_lost") {
-      settling += 1;
-      settled();
-    } else settle(report);
+    if (run.stopped === "lease_lost") tellEmpty();
+    else settle(claim, report);
     pump();
   }
 
@@ -137,20 +140,21 @@ export function createWorker({ source, handlers, concurrency = 16, prefetch = 0,
     async stop(deadline) {
       isStopping = true;
       await loop.stop();
-      for (const claim of queue.splice(0)) settle((done) => completer.fail({ ...claim, class: "released", message: "The worker stopped." }, done));
+      for (const claim of queue.splice(0)) settle(claim, (done) => completer.fail({ ...claim, class: "released", message: "The worker stopped." }, done));
       deadline?.addEventListener("abort", () => runs.forEach((run) => run.abort("drained")), { once: true });
       if (deadline?.aborted) for (const run of runs.values()) run.abort("drained");
-      if (runs.size + settling > 0) await new Promise<void>((resolve) => emptied.push(resolve));
+      if (runs.size + inSettlement.size > 0) await new Promise<void>((resolve) => emptied.push(resolve));
       await completer.drain();
       await source.leave();
     },
     get inHand() {
-      return queue.length + runs.size + settling;
+      return queue.length + runs.size + inSettlement.size;
     },
   };
 }
 
 interface Run {
+  readonly fence: string;
   readonly context: TaskContext;
   readonly stopped: string | undefined;
   abort(reason: string): void;
@@ -167,6 +171,7 @@ function createRun(claim: Claim): Run {
   };
   const timer = setLongTimeout(() => abort("timeout"), claim.timeoutSeconds * 1000);
   return {
+    fence: claim.fence,
     context: {
       taskId: claim.taskId,
       attempt: claim.attempt,

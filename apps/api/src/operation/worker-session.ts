@@ -1,6 +1,6 @@
 import { complete, type Completion, fail, type Failure } from "@drover/db/node/settle";
 import { claim, renew, type WorkerClaim } from "@drover/db/node/sync";
-import { leave, register } from "@drover/db/node/register";
+import { held, leave, register } from "@drover/db/node/register";
 import { DroverError } from "@drover/domain/error";
 import type { Caller, Deps } from "./context.ts";
 
@@ -57,6 +57,11 @@ export function completeTasks(deps: Deps, session: WorkerSession, batch: Complet
 /** Fails claims; each is retried or ends by its policy. Returns the keys that were no longer held. */
 export function failTasks(deps: Deps, session: WorkerSession, batch: Failure[]): Promise<string[]> {
   return fail(deps.db, session.holderId, batch);
+}
+
+/** Every claim of a session. */
+export function listHeldTasks(deps: Deps, session: WorkerSession): Promise<{ taskKey: string; fence: string }[]> {
+  return held(deps.db, session.holderId);
 }
 
 /** Ends a worker's life; what it still holds goes back to its queues. */

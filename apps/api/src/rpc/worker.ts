@@ -12,6 +12,7 @@ import {
   completeTasks,
   deregisterWorker,
   failTasks,
+  listHeldTasks,
   parseSession,
   registerWorker,
   renewLease,
@@ -79,6 +80,10 @@ export function workerService({ deps, wakeups }: WorkerServiceOptions): ServiceI
       );
       return { stale: staleClaims(stale, request.failures) };
     },
+    async listHeldTasks(request) {
+      const claims = await listHeldTasks(deps, parseSession(request.session));
+      return { claims: claims.map(({ taskKey, fence }) => ({ key: BigInt(taskKey), fence: BigInt(fence) })) };
+    },
     async deregisterWorker(request) {
       await deregisterWorker(deps, parseSession(request.session));
       return { endedAt: timestampNow() };
@@ -110,6 +115,10 @@ async function pollClaims(
       // A caller that has gone would never hear of what is claimed for it.
       if (signal.aborted) return [];
       const rows = await claimTasks(deps, session, limit);
+      if (signal.aborted && rows.length > 0) {
+        await failTasks(deps, session, rows.map(({ task_id: taskKey, fence }) => ({ taskKey, fence, class: "released", message: "The caller had gone." })));
+        return [];
+      }
       const left = end - performance.now();
       if (rows.length > 0 || left <= 0) return rows;
       if (isHinted) continue;
