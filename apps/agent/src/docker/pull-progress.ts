@@ -21,6 +21,7 @@ export function createPullProgress(tell: (text: string) => void): PullProgress {
   const layers = new Map<string, Layer>();
   let rest = "";
   let error: string | undefined;
+  let hasSize = false;
   let lastToldAt = Number.NEGATIVE_INFINITY;
 
   const read = (line: string): boolean => {
@@ -39,9 +40,13 @@ export function createPullProgress(tell: (text: string) => void): PullProgress {
       const lines = (rest + decoder.write(chunk)).split("\n");
       rest = lines.pop() ?? "";
       const hasMoved = lines.map(read).includes(true);
-      if (hasMoved && performance.now() - lastToldAt >= tellEveryMs) {
+      const loading = [...layers.values()].filter(({ totalBytes }) => totalBytes > 0);
+      // The first sight of the size is told at once: nothing may follow for long.
+      const isDue = performance.now() - lastToldAt >= tellEveryMs || (!hasSize && loading.length > 0);
+      if (hasMoved && isDue) {
         lastToldAt = performance.now();
-        tell(sum([...layers.values()]));
+        hasSize = loading.length > 0;
+        tell(hasSize ? sum(loading) : ([...layers.values()].at(-1)?.status ?? ""));
       }
       return hasMoved;
     },
@@ -66,9 +71,7 @@ function parseEvent(line: string): { id: string; layer: Layer; error: string | u
 }
 
 function sum(layers: Layer[]): string {
-  const loading = layers.filter(({ totalBytes }) => totalBytes > 0);
-  if (loading.length === 0) return layers.at(-1)?.status ?? "";
   const megabytes = (pick: (layer: Layer) => number): string =>
-    (loading.reduce((bytes, layer) => bytes + pick(layer), 0) / 1_000_000).toFixed(1);
+    (layers.reduce((bytes, layer) => bytes + pick(layer), 0) / 1_000_000).toFixed(1);
   return `${megabytes((layer) => layer.currentBytes)} of ${megabytes((layer) => layer.totalBytes)} MB`;
 }

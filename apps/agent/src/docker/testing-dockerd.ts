@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, openSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -36,8 +36,7 @@ export async function startDockerd(): Promise<TestDockerd> {
     // A killed engine leaves the note of a helper that died with it; the next one would wait for that.
     await rm(join(folder, "exec/containerd/containerd.pid"), { force: true });
     for (let round = 0; round < 5; round += 1) {
-      const log = openSync(join(folder, "log"), "a");
-      daemon = spawn("dockerd", argumentsOf(folder, host), { stdio: ["ignore", log, log] });
+      daemon = spawn("dockerd", argumentsOf(folder, host), { stdio: "ignore" });
       if (await isReady(host, daemon)) return;
     }
     throw new Error(`Expected dockerd to start in ${folder}, it did not in five attempts.`);

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import type Docker from "dockerode";
 
 /**
@@ -30,7 +31,7 @@ async function readReply(docker: Docker, id: string, abortSignal: AbortSignal): 
         else reject(error instanceof Error ? error : new Error(String(error)));
       });
     });
-    for await (const _ of reply);
+    await finished(reply.resume());
   } catch {
     return; // What happened is told by the look that follows.
   }

@@ -1,0 +1,42 @@
+import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { availableParallelism, hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { findGpus, fingerprint } from "./fingerprint.ts";
+
+/** A program that answers like nvidia-smi: the seam at which a host with GPUs is faked. */
+function programOf(script: string): string {
+  const path = join(mkdtempSync(join(tmpdir(), "drover-smi-")), "nvidia-smi");
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+describe("fingerprint", () => {
+  it("names the host and what it has", async () => {
+    const facts = await fingerprint({ nvidiaSmi: "/no/such/program" });
+    expect(facts).toMatchObject({ hostname: hostname(), cpuCores: String(availableParallelism()), gpuCount: "0" });
+    expect(Number(facts["memoryBytes"])).toBeGreaterThan(100_000_000);
+    expect(facts).not.toHaveProperty("gpuMissing");
+  });
+
+  it("lists GPUs with their identity and memory", async () => {
+    const nvidiaSmi = programOf(
+      'case "$*" in *noheader,nounits*) echo "0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 550.54.15"; echo "1, GPU-bb, NVIDIA H100 80GB HBM3, 81559, 550.54.15";; esac',
+    );
+    expect(await fingerprint({ nvidiaSmi })).toMatchObject({
+      gpuCount: "2",
+      gpuNames: "NVIDIA H100 80GB HBM3",
+      gpuMemoryMib: "81559,81559",
+      gpuUuids: "GPU-aa,GPU-bb",
+      gpuDriver: "550.54.15",
+    });
+  });
+
+  it("says why GPUs cannot be listed: a driver that fails, and one that hangs", async () => {
+    const failing = programOf('echo "NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver."; exit 9');
+    expect(await fingerprint({ nvidiaSmi: failing })).toMatchObject({ gpuCount: "0", gpuMissing: expect.stringContaining("NVIDIA driver") });
+    const hanging = programOf("exec sleep 30");
+    expect(await findGpus({ nvidiaSmi: hanging, timeoutMs: 100 })).toMatchObject({ problem: expect.stringContaining("100 ms") });
+  });
+});
