@@ -1,54 +1,13 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { execPath, getuid, kill, pid as self } from "node:process";
+import { getuid } from "node:process";
 import postgres from "postgres";
-import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import { isServerOf, readPostmaster } from "./postmaster.ts";
-import { type EmbeddedServer, startEmbedded } from "./server.ts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { readPostmaster } from "./postmaster.ts";
+import { startEmbedded } from "./server.ts";
+import { ask, createTestFolder, silent } from "./testing.ts";
 
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const root = mkdtempSync(join(tmpdir(), "drover-embedded-"));
-chmodSync(root, 0o755);
-// One cluster is made once; each test starts and stops a server on it.
-const dataDir = join(root, "data");
-const cluster = join(dataDir, "postgres");
-
-async function start(): Promise<EmbeddedServer> {
-  const server = await startEmbedded({ dataDir, log: silent, isDurable: false });
-  onTestFinished(async () => {
-    await server.stop();
-    expect(readPostmaster(cluster)).toBeUndefined();
-  });
-  return server;
-}
-
-async function ask(url: string, query = "select current_setting('data_checksums') as answer"): Promise<unknown> {
-  const sql = postgres(url, { max: 1, connect_timeout: 5 });
-  try {
-    const [row] = await sql.unsafe(query);
-    return row?.["answer"];
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
-}
-
-/** Starts a server from another process and kills that process, as `kill -9` of `scripts/dev` would. */
-async function startAndKillParent(): Promise<number> {
-  const program = `import { startEmbedded } from ${JSON.stringify(join(import.meta.dirname, "server.ts"))};
-    const log = { info() {}, warn() {}, error() {} };
-    await startEmbedded({ dataDir: ${JSON.stringify(dataDir)}, log, isDurable: false });
-    console.log("ready"); setInterval(() => {}, 1000);`;
-  const parent = spawn(execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
-  await once(parent.stdout, "data");
-  parent.kill("SIGKILL");
-  await once(parent, "exit");
-  return readPostmaster(cluster)?.pid ?? 0;
-}
-
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+const { root, dataDir, cluster, start } = createTestFolder();
 
 describe("the embedded PostgreSQL", () => {
   it("makes a cluster with checksums on first use and keeps its password for the owner only", async () => {
@@ -78,36 +37,6 @@ describe("the embedded PostgreSQL", () => {
     const second = await start();
     expect(second.port).toBe(first.port);
     expect(await ask(second.url, "select answer from kept")).toBe(7);
-  });
-
-  it("adopts the server that a killed parent left, and stops it in the end", async () => {
-    const orphan = await startAndKillParent();
-    const server = await startEmbedded({ dataDir, log: silent, isDurable: false });
-    expect(server.isAdopted).toBe(true);
-    expect(await ask(server.url, "select pg_backend_pid() <> 0 as answer")).toBe(true);
-    expect(readPostmaster(cluster)?.pid).toBe(orphan);
-    await server.stop();
-    expect(isServerOf(orphan, cluster)).toBe(false);
-  });
-
-  it("refuses a second supervisor of the same folder, naming the first", async () => {
-    await start();
-    await expect(start()).rejects.toThrow(/Expected the data folder .* to be free, process \d+ uses it/);
-  });
-
-  it("clears the pid file of a server that is gone, though a stranger has its number", async () => {
-    writeFileSync(join(cluster, "postmaster.pid"), `${self}\n${cluster}\n1\n5432\n`);
-    const server = await start();
-    expect(await ask(server.url)).toBe("on");
-  });
-
-  it.each(["own child", "adopted server"])("starts again on the same port after a crash of its %s", async (kind) => {
-    if (kind === "adopted server") await startAndKillParent();
-    const server = await start();
-    const before = readPostmaster(cluster)?.pid ?? 0;
-    kill(before, "SIGKILL");
-    await expect.poll(() => ask(server.url).catch(() => "down"), { timeout: 15_000 }).toBe("on");
-    expect(readPostmaster(cluster)?.pid).not.toBe(before);
   });
 
   it("says what PostgreSQL said when it cannot start", async () => {
