@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { defineConfig } from "@drover/daemon/config";
-import { guardListeners } from "@drover/daemon/listener-guard";
 import { createLog } from "@drover/daemon/log";
 import { runServices } from "@drover/daemon/service";
 import { stopSignal } from "@drover/daemon/stop-signal";
@@ -14,7 +13,6 @@ const config = defineConfig({ settings, otherNames: ["DROVER_*"], check: checkSe
 
 async function main(): Promise<number> {
   const { values, given, secrets, warnings } = config.read({ env: process.env });
-  guardListeners({ addresses: values.listen, insecure: false });
   const databaseUrl = values.databaseUrl ?? readFileSync(values.databaseUrlFile ?? "", "utf8").trim();
   const log = createLog({ app: "agent", level: values.logLevel, secrets: [...secrets, new URL(databaseUrl).password] });
   for (const warning of warnings) log.warn(warning);

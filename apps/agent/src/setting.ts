@@ -63,13 +63,13 @@ export const settings = {
   mounts: {
     name: "DROVER_AGENT_MOUNTS",
     kind: list({ pattern: /^\// }),
-    default: "",
+    optional: true,
     doc: "Host paths at or below which tasks may mount.",
   },
   networks: {
     name: "DROVER_AGENT_NETWORKS",
     kind: list(),
-    default: "",
+    optional: true,
     doc: "Docker networks that tasks may ask for; otherwise they have none.",
   },
   graceSeconds: {
