@@ -1,12 +1,13 @@
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
-import { availableParallelism, hostname, tmpdir } from "node:os";
+import { chmodSync, writeFileSync } from "node:fs";
+import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "./executor/testing.ts";
 import { findGpus, fingerprint } from "./fingerprint.ts";
 
 /** A program that answers like nvidia-smi: the seam at which a host with GPUs is faked. */
 function programOf(script: string): string {
-  const path = join(mkdtempSync(join(tmpdir(), "drover-smi-")), "nvidia-smi");
+  const path = join(temporaryFolder(), "nvidia-smi");
   writeFileSync(path, `#!/bin/sh\n${script}\n`);
   chmodSync(path, 0o755);
   return path;
@@ -34,9 +35,16 @@ describe("fingerprint", () => {
   });
 
   it("says why GPUs cannot be listed: a driver that fails, and one that hangs", async () => {
-    const failing = programOf('echo "NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver."; exit 9');
-    expect(await fingerprint({ nvidiaSmi: failing })).toMatchObject({ gpuCount: "0", gpuMissing: expect.stringContaining("NVIDIA driver") });
+    const failing = programOf(
+      'echo "NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver."; exit 9',
+    );
+    expect(await fingerprint({ nvidiaSmi: failing })).toMatchObject({
+      gpuCount: "0",
+      gpuMissing: expect.stringContaining("NVIDIA driver"),
+    });
     const hanging = programOf("exec sleep 30");
-    expect(await findGpus({ nvidiaSmi: hanging, timeoutMs: 100 })).toMatchObject({ problem: expect.stringContaining("100 ms") });
+    expect(await findGpus({ nvidiaSmi: hanging, timeoutMs: 100 })).toMatchObject({
+      problem: expect.stringContaining("100 ms"),
+    });
   });
 });

@@ -41,13 +41,19 @@ export async function findGpus({ nvidiaSmi = "nvidia-smi", timeoutMs = 10_000 }:
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return { gpus: [] };
     const isLate = error instanceof Error && "killed" in error && error.killed === true;
-    return { problem: isLate ? `${nvidiaSmi} did not answer within ${timeoutMs} ms.` : `${nvidiaSmi} failed: ${detailOf(error)}` };
+    return {
+      problem: isLate
+        ? `${nvidiaSmi} did not answer within ${timeoutMs} ms.`
+        : `${nvidiaSmi} failed: ${detailOf(error)}`,
+    };
   }
 }
 
 // A line: 0, GPU-5a2f..., NVIDIA H100 80GB HBM3, 81559, 550.54.15
 function readGpu(line: string): Gpu[] {
-  const [index = "", uuid = "", name = "", memoryMib = "", driverVersion = ""] = line.split(",").map((cell) => cell.trim());
+  const [index = "", uuid = "", name = "", memoryMib = "", driverVersion = ""] = line
+    .split(",")
+    .map((cell) => cell.trim());
   if (!/^\d+$/.test(index) || uuid === "") return [];
   return [{ index: Number(index), uuid, name, memoryMib: Number(memoryMib) || 0, driverVersion }];
 }

@@ -20,7 +20,8 @@ export function connect({ host = "unix:///var/run/docker.sock", certPath }: Conn
       hint: "Correct DOCKER_HOST.",
     });
   }
-  const tls = certPath === undefined ? { protocol: "http" as const } : { protocol: "https" as const, ...readKeys(certPath) };
+  const tls =
+    certPath === undefined ? { protocol: "http" as const } : { protocol: "https" as const, ...readKeys(certPath) };
   return new Docker({ host: url.hostname, port: Number(url.port), ...tls });
 }
 

@@ -39,12 +39,13 @@ export function createEngine({ docker, callTimeoutMs = 30_000 }: { docker: Docke
       call(async (abortSignal) => {
         // Without the split the client repeats the whole specification in the address, which has a limit.
         const options = { _query: { name }, _body: spec, abortSignal };
-        const { id } = await docker.createContainer(options as Docker.ContainerCreateOptions);
+        const { id } = await docker.createContainer(options);
         return { id };
       }),
     start: (id) => call(async (abortSignal) => void (await unlessSo(docker.getContainer(id).start({ abortSignal })))),
     look: async (id) => readLook(await call((abortSignal) => docker.getContainer(id).inspect({ abortSignal }))),
-    kill: (id, signal) => call(async (abortSignal) => void (await docker.getContainer(id).kill({ signal, abortSignal }))),
+    kill: (id, signal) =>
+      call(async (abortSignal) => void (await docker.getContainer(id).kill({ signal, abortSignal }))),
     remove: async (id) => {
       const options = { force: true, v: true };
       const answer = await call(async (abortSignal) => {
@@ -85,7 +86,10 @@ async function openStream(
   open: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
 ): Promise<Answer<Readable>> {
   const opening = new AbortController();
-  const timer = setTimeout(() => opening.abort(new Error(`The engine did not answer within ${timeoutMs} ms.`)), timeoutMs);
+  const timer = setTimeout(
+    () => opening.abort(new Error(`The engine did not answer within ${timeoutMs} ms.`)),
+    timeoutMs,
+  );
   try {
     return { ok: true, value: (await open(AbortSignal.any([signal, opening.signal]))) as Readable };
   } catch (error) {

@@ -6,8 +6,8 @@ import type { LogRecord } from "./log-frame.ts";
 /**
  * Reads a container's log until it is complete: that is when a reading that began after the container's end
  * (`ended`) came to its own end. One that began before may miss the last records: engines lose that race.
- * Each further reading starts where the last one stopped; records may share a stamp, so those already
- * seen at the last stamp are counted, not guessed.
+ * A further reading starts a little before the last stamp and leaves out what was seen: within a stream the
+ * stamps only grow, and records that share the last one are counted.
  */
 export async function followLog(
   engine: Engine,
@@ -15,7 +15,7 @@ export async function followLog(
   onRecord: (record: LogRecord) => void,
   signals: { ended: AbortSignal; stop: AbortSignal },
 ): Promise<void> {
-  const seen = { stamp: "", count: 0 };
+  const seen: Seen = { stdout: { stamp: "", count: 0 }, stderr: { stamp: "", count: 0 } };
   while (!signals.stop.aborted) {
     const isLast = signals.ended.aborted;
     const reading = await readOnce(engine, id, seen, onRecord, signals.stop);
@@ -26,25 +26,29 @@ export async function followLog(
   }
 }
 
+type Seen = Record<LogRecord["stream"], { stamp: string; count: number }>;
+
 async function readOnce(
   engine: Engine,
   id: string,
-  seen: { stamp: string; count: number },
+  seen: Seen,
   onRecord: (record: LogRecord) => void,
   stop: AbortSignal,
 ): Promise<"whole" | "broken" | "missing"> {
-  const answer = await engine.followLogs(id, seen.stamp === "" ? undefined : sinceOf(seen.stamp), stop);
+  const last = seen.stdout.stamp > seen.stderr.stamp ? seen.stdout.stamp : seen.stderr.stamp;
+  const answer = await engine.followLogs(id, last === "" ? undefined : sinceOf(last), stop);
   if (!answer.ok) return answer.fault === "missing" ? "missing" : "broken";
-  let skip = seen.count;
-  const from = seen.stamp;
+  const before = { stdout: { ...seen.stdout }, stderr: { ...seen.stderr } };
   const read = createFrameReader((record) => {
-    if (record.stamp < from) return;
-    if (record.stamp === from && skip > 0) {
-      skip -= 1;
+    const known = before[record.stream];
+    if (record.stamp < known.stamp) return;
+    if (record.stamp === known.stamp && known.count > 0) {
+      known.count -= 1;
       return;
     }
-    seen.count = record.stamp === seen.stamp ? seen.count + 1 : 1;
-    seen.stamp = record.stamp;
+    const now = seen[record.stream];
+    now.count = record.stamp === now.stamp ? now.count + 1 : 1;
+    now.stamp = record.stamp;
     onRecord(record);
   });
   try {

@@ -21,7 +21,7 @@ describe("log frames", () => {
       fc.property(fc.array(fc.nat({ max: whole.length }), { maxLength: 10 }), (cuts) => {
         const records: LogRecord[] = [];
         const read = createFrameReader((record) => void records.push({ ...record, bytes: Buffer.from(record.bytes) }));
-        const places = [0, ...cuts.sort((a, b) => a - b), whole.length];
+        const places = [0, ...cuts.toSorted((a, b) => a - b), whole.length];
         for (const [index, place] of places.entries()) read(whole.subarray(places[index - 1] ?? 0, place));
         expect(records.map(({ bytes }) => bytes.toString())).toEqual(texts);
         expect(records.map(({ stream }) => stream)).toEqual(["stdout", "stderr", "stdout", "stderr"]);
@@ -30,8 +30,7 @@ describe("log frames", () => {
     );
   });
 
-  it("name their time in the form that the engine takes", () => {
-    expect(sinceOf(stamp)).toBe("1795247920.296824663");
-    expect(sinceOf("2026-11-21T07:58:40Z")).toBe("1795247920.000000000");
+  it("are read again from a little before the last stamp", () => {
+    expect(sinceOf(stamp)).toBe("1795247918");
   });
 });

@@ -23,7 +23,8 @@ export interface StoppedLook {
 
 /** Reads the engine's answer to an inspection. */
 export function readLook(answer: Answer<Docker.ContainerInspectInfo>): Look {
-  if (!answer.ok) return answer.fault === "missing" ? { state: "missing" } : { state: "unknown", message: answer.message };
+  if (!answer.ok)
+    return answer.fault === "missing" ? { state: "missing" } : { state: "unknown", message: answer.message };
   const { Id: id, Config: config, State: state } = answer.value;
   const labels = config.Labels ?? {};
   const startedAt = dateOf(state.StartedAt);

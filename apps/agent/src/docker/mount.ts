@@ -8,7 +8,8 @@ export type MountCheck = { ok: true; mounts: Docker.MountSettings[] } | { ok: fa
 
 /**
  * Checks a task's mounts: each must be a file or folder that, with every link followed, lies below one of
- * the allowed paths and does not touch the folders of other tasks. What is mounted is the followed path.
+ * the allowed paths and does not touch the folders of other tasks. What is mounted is the followed path; who
+ * may write to the host's allowed paths could still exchange a folder in it before the engine mounts it.
  */
 export async function checkMounts(
   mounts: readonly Mount[],

@@ -32,7 +32,9 @@ export function createPullProgress(tell: (text: string) => void): PullProgress {
     layers.set(event.id, event.layer);
     // The engine's own retries are no progress.
     if (event.layer.status.startsWith("Retrying")) return false;
-    return before === undefined || before.status !== event.layer.status || before.currentBytes !== event.layer.currentBytes;
+    return (
+      before === undefined || before.status !== event.layer.status || before.currentBytes !== event.layer.currentBytes
+    );
   };
 
   return {
@@ -67,7 +69,7 @@ function parseEvent(line: string): { id: string; layer: Layer; error: string | u
   const { id = "", status = "", error, progressDetail = {} } = event as Record<string, unknown>;
   const { current, total } = (progressDetail ?? {}) as Record<string, unknown>;
   const layer = { status: String(status), currentBytes: Number(current ?? 0), totalBytes: Number(total ?? 0) };
-  return { id: String(id), layer, error: error === undefined ? undefined : String(error) };
+  return { id: String(id), layer, error: typeof error === "string" ? error : undefined };
 }
 
 function sum(layers: Layer[]): string {

@@ -89,7 +89,11 @@ async function pullOnce(pull: {
     return error === undefined ? { ok: true, value: undefined } : { ok: false, fault: "failed", message: error };
   } catch (error) {
     const cause: unknown = stop.signal.aborted ? stop.signal.reason : error;
-    return { ok: false, fault: stop.signal.aborted ? "failed" : "unknown", message: String(cause instanceof Error ? cause.message : cause) };
+    return {
+      ok: false,
+      fault: stop.signal.aborted ? "failed" : "unknown",
+      message: String(cause instanceof Error ? cause.message : cause),
+    };
   } finally {
     clearTimeout(whole);
     clearTimeout(still);

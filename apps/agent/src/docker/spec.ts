@@ -22,10 +22,16 @@ export function containerName(claim: { taskKey: string; fence: string }): string
   return `drover-${claimKey(claim)}`;
 }
 
-/** Describes an attempt's container; everything that a task could use against its host is off. */
+/**
+ * Describes an attempt's container; everything that a task could use against its host is off.
+ * The command follows the image's entrypoint, as in `docker run`.
+ */
 export function containerSpec(request: RunRequest, facts: SpecFacts): Docker.ContainerCreateOptions {
   const { execution } = request;
-  const binds: Docker.MountSettings[] = [{ Type: "bind", Source: facts.folder, Target: facts.workDir }, ...facts.mounts];
+  const binds: Docker.MountSettings[] = [
+    { Type: "bind", Source: facts.folder, Target: facts.workDir },
+    ...facts.mounts,
+  ];
   const needsTmp = execution.readOnlyRoot === true && !binds.some(({ Target }) => Target === "/tmp");
   const { cpuMillicores, memoryBytes, pids = facts.defaultPids, gpuCount = 0 } = execution.resources ?? {};
   return {

@@ -14,7 +14,7 @@ import { ensureTestImage } from "./testing.ts";
 export interface TestDockerd extends AsyncDisposable {
   host: string;
   start(): Promise<void>;
-  kill(): Promise<void>;
+  kill(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
 }
 
 /** Why no engine can be started here, or nothing. In CI that is an error. */
@@ -41,10 +41,10 @@ export async function startDockerd(): Promise<TestDockerd> {
     }
     throw new Error(`Expected dockerd to start in ${folder}, it did not in five attempts.`);
   };
-  const kill = async (): Promise<void> => {
+  const kill = async (signal: "SIGKILL" | "SIGTERM"): Promise<void> => {
     if (daemon === undefined || daemon.exitCode !== null || daemon.signalCode !== null) return;
     const gone = once(daemon, "exit");
-    daemon.kill("SIGKILL");
+    daemon.kill(signal);
     await gone;
   };
 
@@ -55,11 +55,7 @@ export async function startDockerd(): Promise<TestDockerd> {
     start,
     kill,
     [Symbol.asyncDispose]: async () => {
-      if (daemon !== undefined && daemon.exitCode === null && daemon.signalCode === null) {
-        const gone = once(daemon, "exit");
-        daemon.kill("SIGTERM");
-        await gone;
-      }
+      await kill("SIGTERM");
       await clear(folder);
     },
   };
@@ -83,8 +79,10 @@ async function isReady(host: string, daemon: ChildProcess): Promise<boolean> {
 
 // A killed engine leaves mounts behind, which would keep the folder.
 async function clear(folder: string): Promise<void> {
-  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n").map((line) => line.split(" ")[1] ?? "");
-  for (const path of mounts.filter((mount) => mount.startsWith(folder)).reverse()) {
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "");
+  for (const path of mounts.filter((mount) => mount.startsWith(folder)).toReversed()) {
     await promisify(execFile)("umount", ["-l", path]).catch(() => undefined);
   }
   await rm(folder, { recursive: true, force: true });

@@ -26,9 +26,9 @@ async function readReply(docker: Docker, id: string, abortSignal: AbortSignal): 
   };
   try {
     const reply = await new Promise<Readable>((resolve, reject) => {
-      docker.modem.dial(call, (error: unknown, stream: unknown) => {
+      docker.modem.dial(call, (error: Error | null, stream: unknown) => {
         if (error === null) resolve(stream as Readable);
-        else reject(error instanceof Error ? error : new Error(String(error)));
+        else reject(error);
       });
     });
     await finished(reply.resume());

@@ -24,14 +24,16 @@ function commandFault(command: unknown): string | undefined {
     return "payload.execution.command must contain at least one element";
   }
   const isText = command.every((part) => typeof part === "string" && !part.includes("\0"));
-  if (!isText || command[0] === "") return "execution.command: expected texts without zero characters, the first not empty.";
+  if (!isText || command[0] === "")
+    return "execution.command: expected texts without zero characters, the first not empty.";
   return undefined;
 }
 
 function envFault(env: Record<string, unknown>): string | undefined {
   for (const [name, value] of Object.entries(env)) {
     if (!/^[^=\0]+$/.test(name)) return `execution.env: expected names without "=", got ${JSON.stringify(name)}.`;
-    if (typeof value !== "string" || value.includes("\0")) return `execution.env.${name}: expected a text without zero characters.`;
+    if (typeof value !== "string" || value.includes("\0"))
+      return `execution.env.${name}: expected a text without zero characters.`;
   }
   return undefined;
 }
@@ -59,7 +61,8 @@ function outputFault(execution: Execution, workDir: string): string | undefined 
 
 function containerFault(execution: Execution, workDir: string): string | undefined {
   const { image, mounts = [] } = execution;
-  if (image === undefined) return "execution.image: expected the name of an image, got none, and this node has no default image.";
+  if (image === undefined)
+    return "execution.image: expected the name of an image, got none, and this node has no default image.";
   if (image.length > 512 || !imageReference.test(image)) {
     return `execution.image: expected a reference such as registry/name:tag, got ${JSON.stringify(image)}.`;
   }

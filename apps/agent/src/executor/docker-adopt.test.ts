@@ -18,12 +18,23 @@ function setup(options: Partial<DockerExecutorOptions> = {}) {
   const leave = async (request: RunRequest, of = holder) => {
     if (!("docker" in engine)) throw new Error(engine.missing);
     const folder = await prepareFolder({ base: taskBase }, request);
-    const facts = { image: testImage, holder: of, epoch: "1", startedAt: new Date(), folder, workDir: "/workspace", mounts: [], defaultPids: 512 };
+    const facts = {
+      image: testImage,
+      holder: of,
+      epoch: "1",
+      startedAt: new Date(),
+      folder,
+      workDir: "/workspace",
+      mounts: [],
+      defaultPids: 512,
+    };
     const spec = { ...containerSpec(request, facts), name: containerName(request) };
     return engine.docker.createContainer(spec);
   };
   const count = async (of = holder) =>
-    "docker" in engine ? (await engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${of}`] } })).length : 0;
+    "docker" in engine
+      ? (await engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${of}`] } })).length
+      : 0;
   return { executor, holder, taskBase, leave, count };
 }
 
@@ -32,7 +43,10 @@ const script = (text: string) => ({ image: testImage, command: ["sh", "-c", text
 describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.missing ?? ""}`, () => {
   it("takes up a running container with its log and waits for its end", async () => {
     const { executor, leave, count } = setup();
-    const execution = { ...script('echo one; until [ -e go ]; do sleep 0.05; done; echo two; echo "__DSPY_RESULT__:7"; echo 1 > o.json'), artifacts: { outputs: [{ path: "o.json" }] } };
+    const execution = {
+      ...script('echo one; until [ -e go ]; do sleep 0.05; done; echo two; echo "__DSPY_RESULT__:7"; echo 1 > o.json'),
+      artifacts: { outputs: [{ path: "o.json" }] },
+    };
     const request = requestOf(execution);
     const container = await leave(request);
     await container.start();
@@ -57,7 +71,10 @@ describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.miss
     const logs = collectLogs();
     const held = { taskKey: request.taskKey, fence: request.fence, request, logsSince: new Date() };
     const [run] = await executor.adopt([held], () => logs);
-    expect(await run?.outcome).toMatchObject({ errorClass: "exit_nonzero", result: { exitCode: 5, stdoutTail: "early\n" } });
+    expect(await run?.outcome).toMatchObject({
+      errorClass: "exit_nonzero",
+      result: { exitCode: 5, stdoutTail: "early\n" },
+    });
     expect(logs.text("stdout")).toBe("");
     expect(await count()).toBe(0);
   });
@@ -83,7 +100,9 @@ describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.miss
     const { executor, leave, count, holder } = setup({ sweepGraceSeconds: 0 });
     const request = requestOf(script("sleep 30"));
     const container = await leave(request, `${holder}-other`);
-    expect(await executor.adopt([{ taskKey: request.taskKey, fence: request.fence, request }], collectLogs)).toEqual([]);
+    expect(await executor.adopt([{ taskKey: request.taskKey, fence: request.fence, request }], collectLogs)).toEqual(
+      [],
+    );
     expect(await executor.sweep(new Set())).toEqual({ removed: [] });
     expect(await count(`${holder}-other`)).toBe(1);
     await container.remove({ force: true });
@@ -93,7 +112,10 @@ describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.miss
     const { executor, leave, holder } = setup();
     const own = requestOf(script("echo own"));
     await leave(own);
-    expect(await executor.start(own, collectLogs()).outcome).toMatchObject({ state: "completed", result: { stdoutTail: "own\n" } });
+    expect(await executor.start(own, collectLogs()).outcome).toMatchObject({
+      state: "completed",
+      result: { stdoutTail: "own\n" },
+    });
     const foreign = requestOf(script("echo mine"));
     const container = await leave(foreign, `${holder}-other`);
     expect(await executor.start(foreign, collectLogs()).outcome).toMatchObject({
@@ -108,7 +130,14 @@ describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.miss
     const [kept, lost] = [requestOf(script("sleep 30")), requestOf(script("sleep 30"))];
     for (const request of [kept, lost]) await (await leave(request)).start();
     expect(await executor.sweep(new Set([claimKey(kept)]))).toEqual({ removed: [] });
-    const hasty = createDockerExecutor({ holder, epoch: () => "3", taskBase, host: engine.host, sweepGraceSeconds: 0, stopGraceSeconds: 0 });
+    const hasty = createDockerExecutor({
+      holder,
+      epoch: () => "3",
+      taskBase,
+      host: engine.host,
+      sweepGraceSeconds: 0,
+      stopGraceSeconds: 0,
+    });
     const [run] = await hasty.adopt([{ taskKey: kept.taskKey, fence: kept.fence, request: kept }], collectLogs);
     expect(await hasty.sweep(new Set())).toEqual({ removed: [containerName(lost)] });
     expect(await count()).toBe(1);
@@ -118,7 +147,11 @@ describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.miss
   });
 
   it("removes nothing while the engine cannot list, and says that adopting is not possible now", async () => {
-    const { executor } = setup({ host: "unix:///tmp/drover-no-such.sock", engineTimeoutSeconds: 0, sweepGraceSeconds: 0 });
+    const { executor } = setup({
+      host: "unix:///tmp/drover-no-such.sock",
+      engineTimeoutSeconds: 0,
+      sweepGraceSeconds: 0,
+    });
     expect(await executor.sweep(new Set())).toEqual({ removed: [] });
     await expect(executor.adopt([], collectLogs)).rejects.toMatchObject({ reason: "unavailable" });
   });

@@ -33,12 +33,11 @@ const tryAgainMs = 250;
 export async function beginContainer(deps: BeginDeps, request: RunRequest, context: BeginContext): Promise<Begun> {
   const { execution } = request;
   const workDir = execution.workingDir ?? defaultWorkDir;
-  const never = (outcome: RunOutcome): Begun => ({ outcome, mayBeLeft: false });
   const fault = findFault(execution, "docker", workDir) ?? networkFault(execution.network, deps.allowedNetworks);
-  if (fault !== undefined || execution.image === undefined) return never(failed("invalid_execution", fault ?? ""));
+  if (fault !== undefined || execution.image === undefined) return never("invalid_execution", fault ?? "");
   const rules = { allowedHostPaths: deps.allowedHostPaths, taskBase: deps.folders.base };
   const checked = await checkMounts(execution.mounts ?? [], rules);
-  if (!checked.ok) return never(failed("mount_refused", checked.message));
+  if (!checked.ok) return never("mount_refused", checked.message);
   const folder = await prepareFolder(deps.folders, request);
   const spec = containerSpec(request, {
     image: execution.image,
@@ -75,7 +74,10 @@ export async function startContainer(
     const look = await engine.look(id);
     if (look.state === "running" || (look.state === "stopped" && look.startedAt !== undefined)) return undefined;
     if (look.state === "missing") {
-      return { outcome: failed("start_failed", "Somebody removed the container before it was started."), mayBeLeft: false };
+      return {
+        outcome: failed("start_failed", "Somebody removed the container before it was started."),
+        mayBeLeft: false,
+      };
     }
     if (look.state === "unknown" && absence.isTooLong()) return away(answer.message);
     if (look.state !== "unknown") absence.end();
@@ -107,11 +109,13 @@ async function create(
       case "missing": {
         const isImage = /no such image/i.test(answer.message);
         if (!isImage) return never("start_failed", answer.message);
-        if (hasPulled) return never("image_unavailable", `The image ${image} was pulled, but is not there: ${answer.message}`);
+        if (hasPulled)
+          return never("image_unavailable", `The image ${image} was pulled, but is not there: ${answer.message}`);
         const pulled = await puller.pull(image, context.note, stopping);
         hasPulled = pulled.ok;
         if (pulled.ok || stopping.aborted) continue;
-        if (pulled.fault !== "unknown") return never("image_unavailable", `The image ${image} could not be pulled: ${pulled.message}`);
+        if (pulled.fault !== "unknown")
+          return never("image_unavailable", `The image ${image} could not be pulled: ${pulled.message}`);
         if (absence.isTooLong()) return away(pulled.message);
         break;
       }
@@ -119,7 +123,10 @@ async function create(
         const look = await engine.look(name);
         if (look.state === "running" || look.state === "stopped") {
           if (isOurs(look.labels, request, deps.holder)) return { id: look.id };
-          return never("start_failed", `The name ${name} is taken by a container that is not this attempt's: ${look.id}.`);
+          return never(
+            "start_failed",
+            `The name ${name} is taken by a container that is not this attempt's: ${look.id}.`,
+          );
         }
         if (look.state === "unknown" && absence.isTooLong()) return away(look.message);
         break;
@@ -161,7 +168,11 @@ function away(message: string): { outcome: RunOutcome; mayBeLeft: boolean } {
   return { outcome: failed("engine_unavailable", text), mayBeLeft: true };
 }
 
-async function discard(engine: Engine, id: string, outcome: RunOutcome): Promise<{ outcome: RunOutcome; mayBeLeft: boolean }> {
+async function discard(
+  engine: Engine,
+  id: string,
+  outcome: RunOutcome,
+): Promise<{ outcome: RunOutcome; mayBeLeft: boolean }> {
   const answer = await engine.remove(id);
   return { outcome, mayBeLeft: !answer.ok };
 }
@@ -178,6 +189,8 @@ async function discardByName(
 }
 
 function startMessage(message: string): string {
-  const hint = /could not select device driver/.test(message) ? " Expected a node with GPUs and their container runtime." : "";
+  const hint = /could not select device driver/.test(message)
+    ? " Expected a node with GPUs and their container runtime."
+    : "";
   return `The container could not be started: ${message}${hint}`;
 }

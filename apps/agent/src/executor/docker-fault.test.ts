@@ -18,11 +18,14 @@ function setup(host: string, options: Partial<DockerExecutorOptions> = {}) {
   const holder = `test-${taskBase.slice(-6)}`;
   const executor = createDockerExecutor({ holder, epoch: () => "1", taskBase, host, ...options });
   const logs = collectLogs();
-  const start = (script: string) => executor.start(requestOf({ image: testImage, command: ["sh", "-c", script] }), logs);
+  const start = (script: string) =>
+    executor.start(requestOf({ image: testImage, command: ["sh", "-c", script] }), logs);
   const says = (text: string) =>
     vi.waitFor(() => expect(logs.text("stdout")).toContain(text), { timeout: 10_000, interval: 20 });
   const count = async () =>
-    "docker" in engine ? (await engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${holder}`] } })).length : 0;
+    "docker" in engine
+      ? (await engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${holder}`] } })).length
+      : 0;
   const folderOf = (run: Run) => join(taskBase, "default", `task-1-${run.fence}`);
   return { executor, logs, start, says, count, holder, folderOf };
 }
@@ -56,6 +59,25 @@ describe.skipIf(engine.missing !== undefined)(`an engine whose replies are lost 
     expect(await count()).toBe(0);
   });
 
+  it("leaves nothing where it is stopped while the reply to the create is lost", async () => {
+    let stop = (): void => undefined;
+    const lose = first(/^POST \/containers\/create/, "lose-reply");
+    await using proxy = await startEngineProxy(socket, (call) => {
+      const treatment = lose(call);
+      if (treatment === "lose-reply") stop();
+      return treatment;
+    });
+    const { start, count } = setup(proxy.host);
+    const run = start("echo run");
+    const stopped = new Promise((resolve) => {
+      stop = () => resolve(run.stop("cancelled"));
+    });
+    expect(await stopped).toEqual({ gone: true });
+    expect(await run.outcome).toMatchObject({ errorClass: "cancelled" });
+    expect(proxy.calls.filter((call) => call.startsWith("DELETE"))).toHaveLength(1);
+    expect(await count()).toBe(0);
+  });
+
   it("waits no longer than its bound for a call that hangs", async () => {
     await using proxy = await startEngineProxy(socket, first(/^POST \/containers\/create/, "hang"));
     const { start } = setup(proxy.host, { callTimeoutSeconds: 0.3 });
@@ -79,7 +101,7 @@ describe.skipIf(engine.missing !== undefined)(`an engine whose replies are lost 
     const stopped = run.stop("lease_lost");
     const callsBefore = proxy.calls.length;
     await vi.waitFor(() => expect(proxy.calls.length).toBeGreaterThan(callsBefore + 4), { timeout: 10_000 });
-    expect(await Promise.race([stopped, "still trying"])).toBe("still trying");
+    expect(await Promise.race([stopped, Promise.resolve("still trying")])).toBe("still trying");
     expect(await count()).toBe(1);
     isAway = false;
     expect(await stopped).toEqual({ gone: true });
@@ -96,15 +118,37 @@ describe.skipIf(noDockerd !== undefined)(`an engine that is killed ${noDockerd ?
     const running = start("echo third; sleep 600");
     await says("first");
     await says("third");
-    await dockerd.kill();
+    await dockerd.kill("SIGKILL");
     writeFileSync(join(folderOf(finishing), "go"), "");
     await vi.waitFor(() => expect(existsSync(join(folderOf(finishing), "done"))).toBe(true), { timeout: 10_000 });
-    expect(await Promise.race([running.outcome, finishing.outcome, "waiting"])).toBe("waiting");
+    expect(await Promise.race([running.outcome, finishing.outcome, Promise.resolve("waiting")])).toBe("waiting");
     await dockerd.start();
-    expect(await running.outcome).toMatchObject({ state: "failed", errorClass: "engine_unavailable", result: { stdoutTail: "third\n" } });
-    expect(await finishing.outcome).toMatchObject({ state: "failed", errorClass: "exit_nonzero", result: { exitCode: 3 } });
+    expect(await running.outcome).toMatchObject({
+      state: "failed",
+      errorClass: "engine_unavailable",
+      result: { stdoutTail: "third\n" },
+    });
+    expect(await finishing.outcome).toMatchObject({
+      state: "failed",
+      errorClass: "exit_nonzero",
+      result: { exitCode: 3 },
+    });
     expect(logs.text("stdout").match(/first/g)).toHaveLength(1);
     expect(await start("echo again").outcome).toMatchObject({ state: "completed" });
+  }, 60_000);
+
+  it("is no fault of the task either when it is shut down in order", async () => {
+    await using dockerd = await startDockerd();
+    const { start, says } = setup(dockerd.host);
+    const run = start("echo up; sleep 600");
+    await says("up");
+    await dockerd.kill("SIGTERM");
+    await dockerd.start();
+    expect(await run.outcome).toMatchObject({
+      state: "failed",
+      errorClass: "engine_unavailable",
+      result: { exitCode: 143 },
+    });
   }, 60_000);
 
   it("is given up after the bound", async () => {
@@ -112,7 +156,7 @@ describe.skipIf(noDockerd !== undefined)(`an engine that is killed ${noDockerd ?
     const { start, says } = setup(dockerd.host, { engineTimeoutSeconds: 1 });
     const run = start("echo up; sleep 600");
     await says("up");
-    await dockerd.kill();
+    await dockerd.kill("SIGKILL");
     expect(await run.outcome).toMatchObject({ state: "failed", errorClass: "engine_unavailable" });
     expect(await run.stop("cancelled")).toEqual({ gone: false });
     await dockerd.start();

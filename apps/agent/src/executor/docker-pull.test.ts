@@ -9,11 +9,21 @@ const engine = await findTestEngine();
 
 function setup(options: Partial<DockerExecutorOptions> = {}) {
   const taskBase = temporaryFolder();
-  const executor = createDockerExecutor({ holder: `test-${taskBase.slice(-6)}`, epoch: () => "1", taskBase, host: engine.host, ...options });
+  const executor = createDockerExecutor({
+    holder: `test-${taskBase.slice(-6)}`,
+    epoch: () => "1",
+    taskBase,
+    host: engine.host,
+    ...options,
+  });
   const start = (image: string) => {
     const logs = collectLogs();
     onTestFinished(async () => {
-      if ("docker" in engine) await engine.docker.getImage(image).remove({ force: true }).catch(() => undefined);
+      if ("docker" in engine)
+        await engine.docker
+          .getImage(image)
+          .remove({ force: true })
+          .catch(() => undefined);
     });
     return { logs, run: executor.start(requestOf({ image, command: ["echo", "pulled"] }), logs) };
   };
@@ -26,9 +36,12 @@ describe.skipIf(engine.missing !== undefined)(`pulling images ${engine.missing ?
     const { start } = setup();
     const image = `${registry.address}/some/image`;
     const all = [start(image), start(image), start(`${image}:latest`)];
-    await vi.waitFor(() => all.forEach(({ logs }) => expect(logs.text("system")).toMatch(/Pulling .* of .* MB/)), { timeout: 10_000 });
+    await vi.waitFor(() => all.forEach(({ logs }) => expect(logs.text("system")).toMatch(/Pulling .* of .* MB/)), {
+      timeout: 10_000,
+    });
     registry.release();
-    for (const { run } of all) expect(await run.outcome).toMatchObject({ state: "completed", result: { stdoutTail: "pulled\n" } });
+    for (const { run } of all)
+      expect(await run.outcome).toMatchObject({ state: "completed", result: { stdoutTail: "pulled\n" } });
     expect(registry.manifests).toHaveLength(1);
     expect(await start(image).run.outcome).toMatchObject({ state: "completed" });
     expect(registry.manifests).toHaveLength(1);
@@ -50,7 +63,10 @@ describe.skipIf(engine.missing !== undefined)(`pulling images ${engine.missing ?
     await using registry = await startTestRegistry({ isHeld: true });
     const { start } = setup({ pullProgressTimeoutSeconds: 0.7 });
     const outcome = await start(`${registry.address}/image:2`).run.outcome;
-    expect(outcome).toMatchObject({ errorClass: "image_unavailable", message: expect.stringContaining("no progress for 0.7 s") });
+    expect(outcome).toMatchObject({
+      errorClass: "image_unavailable",
+      message: expect.stringContaining("no progress for 0.7 s"),
+    });
   });
 
   it("says which image a registry does not have, and that a registry cannot be reached", async () => {

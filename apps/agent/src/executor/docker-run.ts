@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { followLog } from "../docker/follow.ts";
 import type { Capture } from "./capture.ts";
 import { createCapture } from "./capture.ts";
@@ -7,6 +6,7 @@ import { supervise } from "./docker-supervise.ts";
 import type { LogSink, Run, RunOutcome, RunRequest, RunResult, StopReason } from "./executor.ts";
 import { failed, settle, stoppedEarly } from "./outcome.ts";
 import { collectOutputs } from "./output.ts";
+import { callAfter } from "./timer.ts";
 
 /** A container that was started (or ended already), or the outcome where it came to none. */
 export type Begun =
@@ -28,7 +28,6 @@ export interface DockerRunOptions {
 }
 
 const logDrainMs = 10_000;
-const longestTimerMs = 2_147_483_647;
 
 /** Carries one attempt from its beginning to its outcome: begin, watch, read what it left, remove, settle. */
 export function startDockerRun(options: DockerRunOptions): Run {
@@ -37,7 +36,10 @@ export function startDockerRun(options: DockerRunOptions): Run {
   const capture = createCapture(options.logs, options.logsSince === undefined ? {} : { since: options.logsSince });
   const state = { isGone: true };
   const outcome = run(options, capture, stopping, state).catch((error: unknown) =>
-    failed("start_failed", `The node could not run the task: ${error instanceof Error ? error.message : String(error)}`),
+    failed(
+      "start_failed",
+      `The node could not run the task: ${error instanceof Error ? error.message : String(error)}`,
+    ),
   );
   return {
     taskKey: request.taskKey,
@@ -66,14 +68,14 @@ async function run(
   state.isGone = false;
   const log = startLog(deps, begun.id, capture);
   const leftMs = begun.startedAt.getTime() + request.timeoutSeconds * 1000 - Date.now();
-  const timer = setTimeout(() => stopping.abort("timeout"), Math.min(Math.max(0, leftMs), longestTimerMs));
+  const callOff = callAfter(leftMs, () => stopping.abort("timeout"));
   try {
     const ending = await supervise(deps, begun.id, stopping.signal);
     state.isGone = ending.kind !== "lost";
     await log.complete(ending.kind === "lost" ? 0 : logDrainMs);
     return await finish(options, capture, begun, ending);
   } finally {
-    clearTimeout(timer);
+    callOff();
     await log.complete(0);
     if (state.isGone) await deps.engine.remove(begun.id);
   }

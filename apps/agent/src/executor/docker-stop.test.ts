@@ -12,7 +12,9 @@ function setup(options: Partial<DockerExecutorOptions> = {}) {
   const holder = `test-${taskBase.slice(-6)}`;
   const executor = createDockerExecutor({ holder, epoch: () => "1", taskBase, host: engine.host, ...options });
   const containers = async () =>
-    "docker" in engine ? engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${holder}`] } }) : [];
+    "docker" in engine
+      ? engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${holder}`] } })
+      : [];
   const start = (script: string, timeoutSeconds = 60): { run: Run; logs: ReturnType<typeof collectLogs> } => {
     const logs = collectLogs();
     const request = requestOf({ image: testImage, command: ["sh", "-c", script] }, { timeoutSeconds });
@@ -31,7 +33,11 @@ describe.skipIf(engine.missing !== undefined)(`stopping a container ${engine.mis
     const before = performance.now();
     expect(await run.stop(reason)).toEqual({ gone: true });
     expect(performance.now() - before).toBeLessThan(3000);
-    expect(await run.outcome).toMatchObject({ state: "failed", errorClass: reason, result: { stdoutTail: "up\nbye\n" } });
+    expect(await run.outcome).toMatchObject({
+      state: "failed",
+      errorClass: reason,
+      result: { stdoutTail: "up\nbye\n" },
+    });
     expect(await containers()).toEqual([]);
   });
 

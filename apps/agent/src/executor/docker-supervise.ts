@@ -20,6 +20,7 @@ export type Ending =
 
 const lookEveryMs = 30_000;
 const lookAgainMs = 250;
+const shutdownMs = 3000;
 
 /**
  * Watches a container to its end. The engine's own wait says when to look; only a look decides:
@@ -71,13 +72,28 @@ async function lookForEnd(
     case "running":
       absence.end();
       return undefined;
-    case "stopped":
-      return { kind: "stopped", look, stopReason, wasEngineAway: absence.wasAway };
+    case "stopped": {
+      const wasEngineAway = absence.wasAway || (stopReason === undefined && (await isShutdown(engine, look)));
+      return { kind: "stopped", look, stopReason, wasEngineAway };
+    }
     case "missing":
       return { kind: "missing", stopReason };
     case "unknown":
       return absence.isTooLong() ? { kind: "lost", message: look.message } : undefined;
   }
+}
+
+// An engine that is shut down ends its containers first and answers for a while: a signal that neither we nor
+// the memory limit sent is worth the wait to see whether it goes.
+async function isShutdown(engine: Engine, look: StoppedLook): Promise<boolean> {
+  const isSignalled = (look.exitCode === 137 || look.exitCode === 143) && !look.isOutOfMemory;
+  const until = performance.now() + shutdownMs;
+  while (isSignalled && performance.now() < until) {
+    const answer = await engine.version();
+    if (!answer.ok) return true;
+    await delay(lookAgainMs);
+  }
+  return false;
 }
 
 async function awaitEnd(engine: Engine, id: string, ms: number, stopping?: AbortSignal): Promise<void> {

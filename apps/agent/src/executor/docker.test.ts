@@ -37,7 +37,9 @@ describe.skipIf(engine.missing !== undefined)(`docker executor ${engine.missing 
           'cat "$DROVER_PAYLOAD_PATH" > copy.json; echo some >text.txt; echo out; echo err >&2; ' +
             'echo "__DSPY_RESULT__:{\\"score\\": 0.5}"; echo "$DROVER_TASK_ID/$DROVER_ATTEMPT/$DSPY_TASK_BASE"; pwd',
         ),
-        artifacts: { outputs: [{ path: "copy.json", name: "copy" }, { path: "/workspace/text.txt" }, { path: "none.txt" }] },
+        artifacts: {
+          outputs: [{ path: "copy.json", name: "copy" }, { path: "/workspace/text.txt" }, { path: "none.txt" }],
+        },
       },
       { payload: { deep: ["ü", 1] }, attempt: 3 },
     );
@@ -45,7 +47,10 @@ describe.skipIf(engine.missing !== undefined)(`docker executor ${engine.missing 
       state: "completed",
       result: {
         exitCode: 0,
-        outputs: [{ path: "copy.json", name: "copy" }, { path: "/workspace/text.txt", sizeBytes: 5 }],
+        outputs: [
+          { path: "copy.json", name: "copy" },
+          { path: "/workspace/text.txt", sizeBytes: 5 },
+        ],
         outputsSummary: { "copy.json": { deep: ["ü", 1] } },
         runnerOutput: { score: 0.5 },
         stderrTail: "err\n",
@@ -86,6 +91,14 @@ describe.skipIf(engine.missing !== undefined)(`docker executor ${engine.missing 
     expect(logs.text("stdout") === "aü".repeat(20_000)).toBe(true);
   });
 
+  it("passes on each line once where both streams are busy", async () => {
+    const { run, logs } = setup();
+    await run({ command: sh("i=0; while [ $i -lt 2000 ]; do echo o$i; echo e$i >&2; i=$((i+1)); done") });
+    const wanted = (letter: string) => Array.from({ length: 2000 }, (_, index) => `${letter}${index}\n`).join("");
+    expect(logs.text("stdout") === wanted("o")).toBe(true);
+    expect(logs.text("stderr") === wanted("e")).toBe(true);
+  });
+
   it("takes every right from the container that the task does not need", async () => {
     const { run } = setup();
     const outcome = await run({
@@ -110,7 +123,9 @@ describe.skipIf(engine.missing !== undefined)(`docker executor ${engine.missing 
   it("limits processors and processes as asked", async () => {
     const { run } = setup();
     const outcome = await run({
-      command: sh("cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/cpu.max /sys/fs/cgroup/pids.max 2>/dev/null; true"),
+      command: sh(
+        "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/cpu.max /sys/fs/cgroup/pids.max 2>/dev/null; true",
+      ),
       resources: { cpuMillicores: 500, pids: 33 },
     });
     const text = outcome.state === "completed" ? outcome.result.stdoutTail : "";
@@ -143,7 +158,14 @@ describe.skipIf(engine.missing !== undefined)(`docker executor ${engine.missing 
     const mount = (hostPath: string): Promise<RunOutcome> =>
       run({ command: sh("cat /data/x; ! touch /data/y"), mounts: [{ hostPath, mountPath: "/data", readOnly: true }] });
     expect(await mount(join(allowed, "alias"))).toMatchObject({ state: "completed", result: { stdoutTail: "x" } });
-    for (const path of [join(allowed, "out"), `${allowed}/../`, "/etc", "relative", join(allowed, "absent"), taskBase]) {
+    for (const path of [
+      join(allowed, "out"),
+      `${allowed}/../`,
+      "/etc",
+      "relative",
+      join(allowed, "absent"),
+      taskBase,
+    ]) {
       expect(failureOf(await mount(path)).errorClass, path).toBe("mount_refused");
     }
   });
@@ -151,16 +173,24 @@ describe.skipIf(engine.missing !== undefined)(`docker executor ${engine.missing 
   it("refuses the folders of tasks even where an allowed path holds them", async () => {
     const { run, taskBase } = setup({ allowedHostPaths: ["/"] });
     const outcome = await run({ mounts: [{ hostPath: join(taskBase, ".."), mountPath: "/data" }] });
-    expect(failureOf(outcome)).toMatchObject({ errorClass: "mount_refused", message: expect.stringContaining("other tasks") });
+    expect(failureOf(outcome)).toMatchObject({
+      errorClass: "mount_refused",
+      message: expect.stringContaining("other tasks"),
+    });
   });
 
   it("does not follow an output that the task replaced by a link", async () => {
     const { run, logs } = setup();
     const outcome = await run({
       command: sh("ln -s /etc/hostname stolen.txt; ln -s / root; mkfifo pipe; echo 1 > kept.json"),
-      artifacts: { outputs: [{ path: "stolen.txt" }, { path: "root/etc/hostname" }, { path: "pipe" }, { path: "kept.json" }] },
+      artifacts: {
+        outputs: [{ path: "stolen.txt" }, { path: "root/etc/hostname" }, { path: "pipe" }, { path: "kept.json" }],
+      },
     });
-    expect(outcome).toMatchObject({ state: "completed", result: { outputs: [{ path: "kept.json" }], outputsSummary: { "kept.json": 1 } } });
+    expect(outcome).toMatchObject({
+      state: "completed",
+      result: { outputs: [{ path: "kept.json" }], outputsSummary: { "kept.json": 1 } },
+    });
     expect(logs.text("system").match(/refused/g)).toHaveLength(3);
   });
 
@@ -190,7 +220,10 @@ describe.skipIf(engine.missing !== undefined)(`docker executor ${engine.missing 
     for (const execution of [{ command: ["true"] }, { command: ["false"] }, { resources: { gpuCount: 1 } }]) {
       const request = requestOf({ image: testImage, ...execution });
       await executor.start(request, logs).outcome;
-      const list = "docker" in engine ? await engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${holder}`] } }) : [];
+      const list =
+        "docker" in engine
+          ? await engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${holder}`] } })
+          : [];
       expect(list, containerName(request)).toEqual([]);
     }
   });
@@ -204,7 +237,10 @@ describe.skipIf(engine.missing !== undefined)(`docker executor ${engine.missing 
   });
 
   it("says what the engine is, and why there is none", async () => {
-    expect(await setup().executor.probe()).toMatchObject({ ready: true, facts: { version: expect.stringMatching(/^\d+\./) } });
+    expect(await setup().executor.probe()).toMatchObject({
+      ready: true,
+      facts: { version: expect.stringMatching(/^\d+\./) },
+    });
     const probe = await setup({ host: "unix:///tmp/drover-no-such.sock" }).executor.probe();
     expect(probe).toMatchObject({ ready: false, reason: expect.stringContaining("No container engine") });
   });

@@ -120,7 +120,9 @@ export function createDockerExecutor({
               const look = await engine.look(id);
               const isNew = look.state === "stopped" && look.startedAt === undefined;
               const refused = isNew ? await startContainer(deps, claim.request, id, stopping) : undefined;
-              return refused ?? { id, startedAt: look.state === "running" ? look.startedAt : startedAt, folder, workDir };
+              return (
+                refused ?? { id, startedAt: look.state === "running" ? look.startedAt : startedAt, folder, workDir }
+              );
             },
           }),
         );

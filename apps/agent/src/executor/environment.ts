@@ -4,7 +4,10 @@ import { claimKey } from "./executor.ts";
 import { payloadFile } from "./folder.ts";
 
 /** The variables by which a task knows itself. Ours win over the task's own of the same name. */
-export function taskEnvironment(request: RunRequest, facts: { workDir: string; holder: string }): Record<string, string> {
+export function taskEnvironment(
+  request: RunRequest,
+  facts: { workDir: string; holder: string },
+): Record<string, string> {
   return {
     ...request.execution.env,
     DROVER_TASK_ID: request.taskId.replaceAll("\0", ""),

@@ -61,7 +61,10 @@ export async function sweepFolders(base: string, held: ReadonlySet<string>, keep
 
 // One path segment from a client's text: no separator, no leading dot. The fence keeps two of them apart.
 function segment(text: string, otherwise: string): string {
-  const safe = text.replace(/[^A-Za-z0-9._-]/g, "_").replace(/^\.+/, "_").slice(0, 120);
+  const safe = text
+    .replace(/[^A-Za-z0-9._-]/g, "_")
+    .replace(/^\.+/, "_")
+    .slice(0, 120);
   return safe === "" ? otherwise : safe;
 }
 

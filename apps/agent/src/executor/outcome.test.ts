@@ -4,7 +4,15 @@ import type { End } from "./outcome.ts";
 import { settle } from "./outcome.ts";
 import { requestOf } from "./testing.ts";
 
-const result: RunResult = { exitCode: 0, durationMs: 1, outputs: [], outputsSummary: {}, stdoutTail: "", stderrTail: "a\nlast\n", workingDir: "/" };
+const result: RunResult = {
+  exitCode: 0,
+  durationMs: 1,
+  outputs: [],
+  outputsSummary: {},
+  stdoutTail: "",
+  stderrTail: "a\nlast\n",
+  workingDir: "/",
+};
 
 describe("how an attempt ended", () => {
   it.each<[string, End]>([

@@ -26,7 +26,7 @@ export function stoppedEarly(request: RunRequest, reason: StopReason): RunOutcom
 /** Decides how an attempt ended from what was seen; our own reason to stop it counts first. */
 export function settle(request: RunRequest, end: End, result: RunResult): RunOutcome {
   if (end.stopReason !== undefined) {
-    return { ...failed(end.stopReason, stopMessage(request, end.stopReason)), result } as RunOutcome;
+    return { ...stoppedEarly(request, end.stopReason), result };
   }
   if (end.exitCode === 0) return { state: "completed", result };
   const [errorClass, message] = fault(request, end, result);

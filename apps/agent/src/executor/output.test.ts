@@ -9,7 +9,11 @@ function setup() {
   const folder = temporaryFolder();
   const notes: string[] = [];
   const collect = (...paths: string[]) =>
-    collectOutputs(paths.map((path) => ({ path })), { folder, workDir: "/workspace" }, (text) => void notes.push(text));
+    collectOutputs(
+      paths.map((path) => ({ path })),
+      { folder, workDir: "/workspace" },
+      (text) => void notes.push(text),
+    );
   return { folder, notes, collect };
 }
 
@@ -17,7 +21,17 @@ describe("outputs", () => {
   it("lie below the working directory, by relative path or as the task sees it", () => {
     expect(outputPath("a/../b/c.json", "/workspace")).toBe("b/c.json");
     expect(outputPath("/workspace/x", "/workspace")).toBe("x");
-    for (const path of ["..", "../x", "a/../../x", "/etc/passwd", "/workspace", "/workspace/../x", ".", "", "/workspacex/y"]) {
+    for (const path of [
+      "..",
+      "../x",
+      "a/../../x",
+      "/etc/passwd",
+      "/workspace",
+      "/workspace/../x",
+      ".",
+      "",
+      "/workspacex/y",
+    ]) {
       expect(outputPath(path, "/workspace"), path).toBeUndefined();
     }
     expect(outputPath("/x", "relative")).toBeUndefined();

@@ -21,7 +21,12 @@ export function describeLimits(tool: LimitTool, isRoot: boolean): string {
 }
 
 /** The command that sets the limits and then becomes the task's own command. */
-export function limitCommand(tool: LimitTool, resources: Resources, program: string, args: string[]): [string, ...string[]] {
+export function limitCommand(
+  tool: LimitTool,
+  resources: Resources,
+  program: string,
+  args: string[],
+): [string, ...string[]] {
   const { memoryBytes, pids, storageGb } = resources;
   const fileBytes = storageGb === undefined ? undefined : Math.floor(storageGb * 1_000_000_000);
   switch (tool.kind) {
@@ -53,7 +58,10 @@ export function limitCommand(tool: LimitTool, resources: Resources, program: str
 export function findProgram(name: string, path: string, folder: string): string | undefined {
   const candidates = name.includes("/")
     ? [resolve(folder, name)]
-    : path.split(":").filter(isAbsolute).map((entry) => join(entry, name));
+    : path
+        .split(":")
+        .filter(isAbsolute)
+        .map((entry) => join(entry, name));
   return candidates.find(isExecutable);
 }
 

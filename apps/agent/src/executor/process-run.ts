@@ -18,6 +18,7 @@ import type { RunMarker } from "./process-end.ts";
 import { isRunAlive, killRun, signalRun } from "./process-end.ts";
 import type { LimitTool } from "./process-limit.ts";
 import { findProgram, limitCommand } from "./process-limit.ts";
+import { callAfter } from "./timer.ts";
 
 export interface ProcessRunDeps {
   enabled: boolean;
@@ -29,7 +30,6 @@ export interface ProcessRunDeps {
   graceMs: number;
 }
 
-const longestTimerMs = 2_147_483_647;
 const killMarginMs = 2000;
 const pipeDrainMs = 2000;
 
@@ -39,7 +39,10 @@ export function startProcessRun(deps: ProcessRunDeps, request: RunRequest, logs:
   const capture = createCapture(logs);
   const state = { isGone: true };
   const outcome = run(deps, request, capture, stopping, state).catch((error: unknown) =>
-    failed("start_failed", `The node could not run the task: ${error instanceof Error ? error.message : String(error)}`),
+    failed(
+      "start_failed",
+      `The node could not run the task: ${error instanceof Error ? error.message : String(error)}`,
+    ),
   );
   return {
     taskKey: request.taskKey,
@@ -61,12 +64,16 @@ async function run(
   state: { isGone: boolean },
 ): Promise<RunOutcome> {
   const { execution } = request;
-  if (!deps.enabled) return failed("invalid_execution", "Processes are switched off on this node; name an image to run in a container.");
+  if (!deps.enabled)
+    return failed("invalid_execution", "Processes are switched off on this node; name an image to run in a container.");
   const seenWorkDir = execution.workingDir ?? folderOf(deps.folders.base, request);
   const fault = findFault(execution, "process", seenWorkDir);
   if (fault !== undefined) return failed("invalid_execution", fault);
   if ((execution.mounts ?? []).length > 0) {
-    return failed("mount_refused", "A process has no mounts of its own: expected none, or an image to run the task in a container.");
+    return failed(
+      "mount_refused",
+      "A process has no mounts of its own: expected none, or an image to run the task in a container.",
+    );
   }
   const folder = await prepareFolder(deps.folders, request);
   if (stopping.signal.aborted) return stoppedEarly(request, stopping.signal.reason as StopReason);
@@ -76,10 +83,10 @@ async function run(
   if ("problem" in child) return failed("start_failed", child.problem);
   const marker = { holder: deps.holder, run: claimKey(request) };
   const closed = forward(child, capture);
-  const timer = setTimeout(() => stopping.abort("timeout"), Math.min(request.timeoutSeconds * 1000, longestTimerMs));
+  const callOff = callAfter(request.timeoutSeconds * 1000, () => stopping.abort("timeout"));
   state.isGone = false;
   const stopReason = await awaitEnd(deps, child, marker, stopping.signal);
-  clearTimeout(timer);
+  callOff();
   state.isGone = await clear(marker, child.pid, stopReason, capture);
   await Promise.race([closed, delay(pipeDrainMs, undefined, { ref: false })]);
   child.stdout?.destroy();
@@ -89,11 +96,19 @@ async function run(
   const outputs = execution.artifacts?.outputs ?? [];
   const collected = await collectOutputs(outputs, { folder, workDir: seenWorkDir }, capture.note);
   const { exitCode, signalCode } = child;
-  const end = { exitCode, ...(signalCode === null ? {} : { signal: signalCode }), ...(stopReason === undefined ? {} : { stopReason }) };
+  const end = {
+    exitCode,
+    ...(signalCode === null ? {} : { signal: signalCode }),
+    ...(stopReason === undefined ? {} : { stopReason }),
+  };
   return settle(request, end, { exitCode, durationMs, ...collected, ...capture.finish(), workingDir: folder });
 }
 
-async function launch(deps: ProcessRunDeps, request: RunRequest, folder: string): Promise<ChildProcess | { problem: string }> {
+async function launch(
+  deps: ProcessRunDeps,
+  request: RunRequest,
+  folder: string,
+): Promise<ChildProcess | { problem: string }> {
   const { execution } = request;
   const temporary = join(folder, ".tmp");
   await mkdir(temporary, { recursive: true });
@@ -154,7 +169,8 @@ async function clear(
 ): Promise<boolean> {
   const isLeft = isRunAlive(marker, group);
   const isGone = await killRun(marker, group, killMarginMs);
-  if (isLeft && stopReason === undefined) capture.note("The command ended and left processes behind; they were killed.");
+  if (isLeft && stopReason === undefined)
+    capture.note("The command ended and left processes behind; they were killed.");
   if (!isGone) capture.note("Some processes of the task could not be killed.");
   return isGone;
 }

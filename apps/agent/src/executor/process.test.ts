@@ -18,7 +18,8 @@ function setup(options: Partial<ProcessExecutorOptions> = {}) {
   const holder = `test-${taskBase.slice(-6)}`;
   const executor = createProcessExecutor({ enabled: true, holder, taskBase, ...options });
   const logs = collectLogs();
-  const start = (execution: Partial<Execution>, rest: Partial<RunRequest> = {}) => executor.start(requestOf(execution, rest), logs);
+  const start = (execution: Partial<Execution>, rest: Partial<RunRequest> = {}) =>
+    executor.start(requestOf(execution, rest), logs);
   const upCount = (count: number) =>
     vi.waitFor(() => expect(logs.text("stdout").match(/up/g)).toHaveLength(count), { timeout: 5000, interval: 20 });
   return { executor, holder, taskBase, logs, start, upCount };
@@ -57,11 +58,16 @@ describe("process executor", () => {
     const run = start({ command: ["env"], env: { MINE: "1", DROVER_RUN: "forged" } });
     const outcome = await run.outcome;
     const lines = (outcome.state === "completed" ? outcome.result.stdoutTail : "").trim().split("\n");
-    const names = lines.map((line) => line.slice(0, line.indexOf("="))).sort();
+    const names = lines.map((line) => line.slice(0, line.indexOf("="))).toSorted();
     expect(names).toEqual(
-      ["DROVER_ATTEMPT", "DROVER_HOLDER", "DROVER_PAYLOAD_PATH", "DROVER_RUN", "DROVER_TASK_ID", "DSPY_TASK_BASE"].concat(
-        ["HOME", "LANG", "MINE", "PATH", "TMPDIR"],
-      ),
+      [
+        "DROVER_ATTEMPT",
+        "DROVER_HOLDER",
+        "DROVER_PAYLOAD_PATH",
+        "DROVER_RUN",
+        "DROVER_TASK_ID",
+        "DSPY_TASK_BASE",
+      ].concat(["HOME", "LANG", "MINE", "PATH", "TMPDIR"]),
     );
     expect(lines).toContain(`DROVER_RUN=${claimKey(run)}`);
     expect(lines).toContain(`DROVER_HOLDER=${holder}`);
@@ -89,10 +95,15 @@ describe("process executor", () => {
     const off = setup({ enabled: false });
     expect(await off.start({}).outcome).toMatchObject({ errorClass: "invalid_execution" });
     expect(await off.executor.probe()).toMatchObject({ ready: false });
-    expect(await setup().start({ mounts: [{ hostPath: "/", mountPath: "/x" }] }).outcome).toMatchObject({ errorClass: "mount_refused" });
+    expect(await setup().start({ mounts: [{ hostPath: "/", mountPath: "/x" }] }).outcome).toMatchObject({
+      errorClass: "mount_refused",
+    });
   });
 
-  it.each([["/usr/bin:/bin", "prlimit"], [undefined, "ulimit"]])("limits memory, file size and core files (%s, %s)", async (path, kind) => {
+  it.each([
+    ["/usr/bin:/bin", "prlimit"],
+    [undefined, "ulimit"],
+  ])("limits memory, file size and core files (%s, %s)", async (path, kind) => {
     // A path without prlimit: one that holds only a shell and what the test calls.
     const { executor, start } = setup({ path: path ?? shellOnlyPath() });
     const resources = { memoryBytes: 100_000_000, storageGb: 0.000001, pids: 400 };
@@ -114,7 +125,9 @@ describe("process executor", () => {
     expect(await polite.stop("drained")).toEqual({ gone: true });
     expect(await polite.outcome).toMatchObject({ errorClass: "drained", result: { stdoutTail: "up\nbye\n" } });
 
-    const stubborn = start({ command: sh("trap '' TERM; (trap '' TERM; while :; do sleep 0.05; done) & echo up; while :; do sleep 0.05; done") });
+    const stubborn = start({
+      command: sh("trap '' TERM; (trap '' TERM; while :; do sleep 0.05; done) & echo up; while :; do sleep 0.05; done"),
+    });
     await upCount(2);
     const before = performance.now();
     expect(await stubborn.stop("lease_lost")).toEqual({ gone: true });
@@ -126,12 +139,17 @@ describe("process executor", () => {
   it("ends a task at its time limit", async () => {
     const { start } = setup();
     const outcome = await start({ command: ["sleep", "30"] }, { timeoutSeconds: 0.2 }).outcome;
-    expect(outcome).toMatchObject({ errorClass: "timeout", message: expect.stringContaining("timed out after 0.2 seconds") });
+    expect(outcome).toMatchObject({
+      errorClass: "timeout",
+      message: expect.stringContaining("timed out after 0.2 seconds"),
+    });
   });
 
   it("finds and kills a child that left the group", async () => {
     const { start, holder, upCount, logs } = setup({ stopGraceSeconds: 0.2 });
-    const run = start({ command: sh("setsid sh -c 'trap \"\" TERM; echo up; while :; do sleep 0.05; done' & echo up; sleep 30") });
+    const run = start({
+      command: sh("setsid sh -c 'trap \"\" TERM; echo up; while :; do sleep 0.05; done' & echo up; sleep 30"),
+    });
     await upCount(2);
     expect(await run.stop("cancelled")).toEqual({ gone: true });
     expect(findMarked({ holder })).toEqual([]);
@@ -152,7 +170,9 @@ describe("process executor", () => {
 
   it.skipIf(userInfo().uid !== 0)("runs as the configured user, who owns the working directory", async () => {
     const { start } = setup({ owner: { uid: 1234, gid: 1235 } });
-    const outcome = await start({ command: sh("id -u; id -g; cat $DROVER_PAYLOAD_PATH; echo mine > mine; touch $TMPDIR/x") }).outcome;
+    const outcome = await start({
+      command: sh("id -u; id -g; cat $DROVER_PAYLOAD_PATH; echo mine > mine; touch $TMPDIR/x"),
+    }).outcome;
     expect(outcome).toMatchObject({ state: "completed", result: { stdoutTail: '1234\n1235\n{"n":1}' } });
     const folder = outcome.state === "completed" ? outcome.result.workingDir : "";
     expect(readFileSync(join(folder, "mine"), "utf8")).toBe("mine\n");
@@ -204,7 +224,10 @@ async function leaveBehind(facts: { holder: string; taskBase: string; request: R
     setInterval(() => {}, 1000);`;
   const agent = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "inherit" });
   const count = facts.request.execution.command.length > 2 ? 3 : 1;
-  await vi.waitFor(() => expect(findMarked({ holder: facts.holder })).toHaveLength(count), { timeout: 10_000, interval: 50 });
+  await vi.waitFor(() => expect(findMarked({ holder: facts.holder })).toHaveLength(count), {
+    timeout: 10_000,
+    interval: 50,
+  });
   agent.kill("SIGKILL");
   await once(agent, "exit");
 }

@@ -55,7 +55,8 @@ export function createProcessExecutor({
   return {
     name: "process",
     async probe() {
-      if (!enabled) return { ready: false, reason: "Processes are switched off on this node; the operator can enable them." };
+      if (!enabled)
+        return { ready: false, reason: "Processes are switched off on this node; the operator can enable them." };
       const { uid } = owner ?? userInfo();
       return { ready: true, facts: { limits: describeLimits(limitTool, uid === 0), uid: String(uid) } };
     },

@@ -1,6 +1,7 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { onTestFinished } from "vitest";
 import type { Execution } from "@drover/domain/execution";
 import type { LogSink, LogStream, RunRequest } from "./executor.ts";
 
@@ -42,7 +43,9 @@ export function collectLogs(): CollectedLogs {
   };
 }
 
-/** A new empty folder; the system's temporary folder is cleared by its owner. */
+/** A new empty folder for the test that runs; it is removed after it. */
 export function temporaryFolder(): string {
-  return mkdtempSync(join(tmpdir(), "drover-agent-"));
+  const folder = mkdtempSync(join(tmpdir(), "drover-agent-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
