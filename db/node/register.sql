@@ -55,6 +55,8 @@ begin
   insert into drover.holder_lease as l (holder_id, epoch, expires_at) values (holder.id, holder.epoch, ends)
   on conflict on constraint holder_lease_pkey do update set epoch = excluded.epoch, expires_at = excluded.expires_at;
 
+  -- Waits for the claims of a former life that are under way (node.claim), so that none of them is missed below.
+  perform pg_advisory_xact_lock(1146244952, holder.id);
   if p_kind = 'worker' then
     perform drover.take_back(array_agg(l.task_id), array_agg(l.fence), 'lease_lost', 'Its worker was started anew.')
        from drover.task_lease l where l.holder_id = holder.id;
@@ -94,6 +96,7 @@ begin
   if not found then
     return false;
   end if;
+  perform pg_advisory_xact_lock(1146244952, p_holder_id);
   perform drover.take_back(array_agg(l.task_id), array_agg(l.fence), 'released', 'Its holder left.')
      from drover.task_lease l where l.holder_id = p_holder_id;
   update drover.holder h set state = 'lost' where h.id = p_holder_id and h.epoch = p_epoch;

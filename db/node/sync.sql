@@ -131,6 +131,8 @@ declare
   row record;
 begin
   perform drover.authorize(p_holder_id);
+  -- A newer life waits for the claims of the older one that are under way (node.register), so that it sees them all.
+  perform pg_advisory_xact_lock_shared(1146244952, p_holder_id);
   select * into holder from drover.holder h
    where h.id = p_holder_id and h.epoch = p_epoch and h.state = 'ready'
      and exists (select from drover.holder_lease l where l.holder_id = p_holder_id and l.epoch = p_epoch);
