@@ -78,6 +78,6 @@ export async function countPending(db: Executor, classId: number, ceiling: numbe
   const [row] = await db.run<{ count: string }>(sql`
     select count(*) as count
       from (select 1 from drover.task_ready r join drover.queue q on q.id = r.queue_id
-             where q.class_id = ${classId} limit ${ceiling}) some`);
+             where q.class_id = ${classId} limit ${ceiling}) as counted`);
   return Number(row?.count ?? 0);
 }

@@ -22,6 +22,7 @@ export function httpFault(error: Error, c: Context, log: Log): Response {
     log.error({ error, method: c.req.method, path: c.req.path }, "request failed");
     return c.text("Something went wrong on our side; the log of the server says what.", 500);
   }
-  if (error.facts.retryAfterMs !== undefined) c.header("retry-after", String(Math.ceil(error.facts.retryAfterMs / 1000)));
+  if (error.facts.retryAfterMs !== undefined)
+    c.header("retry-after", String(Math.ceil(error.facts.retryAfterMs / 1000)));
   return c.text([error.message, error.facts.hint].filter(Boolean).join(" "), statuses[error.reason]);
 }

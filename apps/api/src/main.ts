@@ -40,11 +40,19 @@ async function main(): Promise<number> {
         process.stdout.write(`${await writeNodeLogin({ url: directUrl, name: rest[0] ?? "" })}\n`);
         return 0;
       case "serve": {
-        if (values.localNode !== undefined) await writeNodeLogin({ url: directUrl, name: values.localNode, folder: resolve(values.dataDir) });
+        if (values.localNode !== undefined)
+          await writeNodeLogin({ url: directUrl, name: values.localNode, folder: resolve(values.dataDir) });
         const { tlsCertificate: cert, tlsKey: key } = values;
-        const tls = cert === undefined || key === undefined ? undefined : { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+        const tls =
+          cert === undefined || key === undefined
+            ? undefined
+            : { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
         const services: Service[] = createServer({ values, databaseUrl, log, ...(tls && { tls }) });
-        const { clean } = await runServices(services, { signal: stopSignal({ process }), stopSeconds: values.stopSeconds, log });
+        const { clean } = await runServices(services, {
+          signal: stopSignal({ process }),
+          stopSeconds: values.stopSeconds,
+          log,
+        });
         return clean ? 0 : 1;
       }
       default:

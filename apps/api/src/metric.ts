@@ -4,8 +4,16 @@ import type { MetricDeclarations } from "@drover/daemon/metric";
 export const metrics = {
   envQueueDepth: { name: "env_queue_depth", type: "gauge", help: "Tasks that are pending or waiting." },
   queueDepth: { name: "queue_depth", type: "gauge", help: "The same as env_queue_depth." },
-  gpuWaitSeconds: { name: "gpu_wait_seconds", type: "gauge", help: "Age of the oldest pending task of the gpu classes." },
-  envErrorRate: { name: "env_error_rate", type: "gauge", help: "Share of the tasks that ended within the last minute and failed, 0 to 1." },
+  gpuWaitSeconds: {
+    name: "gpu_wait_seconds",
+    type: "gauge",
+    help: "Age of the oldest pending task of the gpu classes.",
+  },
+  envErrorRate: {
+    name: "env_error_rate",
+    type: "gauge",
+    help: "Share of the tasks that ended within the last minute and failed, 0 to 1.",
+  },
   taskErrorRate: { name: "task_error_rate", type: "gauge", help: "The same as env_error_rate." },
   workflowsTotal: { name: "workflows_total", type: "gauge", help: "Workflows that are stored." },
   runnerGpuTotal: { name: "runner_gpu_total", type: "gauge", help: "GPUs of the nodes that are alive." },
@@ -14,9 +22,18 @@ export const metrics = {
     type: "gauge",
     help: "Tasks that the nodes that are alive could run at once.",
   },
-  concurrencyLimitAlias: { name: "concurrency_limit", type: "gauge", help: "The same as orchestrator_concurrency_limit." },
+  concurrencyLimitAlias: {
+    name: "concurrency_limit",
+    type: "gauge",
+    help: "The same as orchestrator_concurrency_limit.",
+  },
   inflightTasks: { name: "orchestrator_inflight_tasks", type: "gauge", help: "Tasks that are running." },
-  taskErrors: { name: "orchestrator_task_errors_total", type: "counter", help: "Tasks that failed for good.", labels: ["task"] },
+  taskErrors: {
+    name: "orchestrator_task_errors_total",
+    type: "counter",
+    help: "Tasks that failed for good.",
+    labels: ["task"],
+  },
   submitted: { name: "queue_tasks_submitted_total", type: "counter", help: "Tasks submitted, over all replicas." },
   processed: { name: "queue_tasks_processed_total", type: "counter", help: "Tasks that ended, over all replicas." },
   completed: { name: "queue_tasks_completed_total", type: "counter", help: "Tasks that completed, over all replicas." },
@@ -24,7 +41,11 @@ export const metrics = {
   slurmSubmitted: { name: "slurm_jobs_submitted_total", type: "counter", help: "Slurm jobs submitted." },
   slurmCompleted: { name: "slurm_jobs_completed_total", type: "counter", help: "Slurm jobs completed." },
   slurmFailed: { name: "slurm_jobs_failed_total", type: "counter", help: "Slurm jobs failed." },
-  slurmReconcileErrors: { name: "slurm_reconcile_errors_total", type: "counter", help: "Faults while comparing with Slurm." },
+  slurmReconcileErrors: {
+    name: "slurm_reconcile_errors_total",
+    type: "counter",
+    help: "Faults while comparing with Slurm.",
+  },
   slurmMonitorErrors: { name: "slurm_monitor_errors_total", type: "counter", help: "Faults while asking Slurm." },
   rpcSeconds: {
     name: "drover_rpc_duration_seconds",
@@ -33,6 +54,10 @@ export const metrics = {
     labels: ["service", "method", "code"],
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
   },
-  sweepTaken: { name: "drover_leases_taken_back_total", type: "counter", help: "Leases that ended without their holder, found by this process." },
+  sweepTaken: {
+    name: "drover_leases_taken_back_total",
+    type: "counter",
+    help: "Leases that ended without their holder, found by this process.",
+  },
   liveHolders: { name: "drover_live_holders", type: "gauge", help: "Agents and workers with a live lease." },
 } as const satisfies MetricDeclarations;

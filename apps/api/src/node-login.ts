@@ -17,7 +17,10 @@ export interface NodeLoginOptions {
 /** Makes a database login that may act for one node and nothing else; its URL, with a new password. */
 export async function writeNodeLogin({ url, name, folder }: NodeLoginOptions): Promise<string> {
   if (!/^[a-z0-9][a-z0-9.-]{0,62}$/.test(name)) {
-    throw new DroverError("invalid", `Expected a node's name in lower-case letters, digits, dots and dashes, got "${name}".`);
+    throw new DroverError(
+      "invalid",
+      `Expected a node's name in lower-case letters, digits, dots and dashes, got "${name}".`,
+    );
   }
   const db = openDatabase({ url, maxConnections: 1 });
   try {

@@ -40,7 +40,12 @@ export interface ServerOptions {
 /** The control plane on one database, as services in the order in which they start. */
 export function createServer({ values, databaseUrl, log, tls, onListening = () => {} }: ServerOptions): Service[] {
   const directUrl = values.databaseDirectUrl ?? databaseUrl;
-  const db = openDatabase({ url: databaseUrl, maxConnections: values.connections, isPooled: values.isPooled, applicationName: "drover-api" });
+  const db = openDatabase({
+    url: databaseUrl,
+    maxConnections: values.connections,
+    isPooled: values.isPooled,
+    applicationName: "drover-api",
+  });
   const wakeups = createWakeups({ url: directUrl });
   const waker = values.notify ? createWaker({ db }) : { wake: () => {} };
   const deps: Deps = { db, directory: createDirectory({ db }), waker };
@@ -54,9 +59,17 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
   let listener: Listener | undefined;
 
   const onCall = (call: ObservedCall) => {
-    metrics.handles.rpcSeconds.observe({ service: call.service, method: call.method, code: call.code }, call.durationMs / 1000);
+    metrics.handles.rpcSeconds.observe(
+      { service: call.service, method: call.method, code: call.code },
+      call.durationMs / 1000,
+    );
     const isOurFault = call.code === "internal" || call.code === "unknown";
-    const line = { requestId: call.requestId, method: `${call.service}/${call.method}`, code: call.code, ms: Math.round(call.durationMs) };
+    const line = {
+      requestId: call.requestId,
+      method: `${call.service}/${call.method}`,
+      code: call.code,
+      ms: Math.round(call.durationMs),
+    };
     if (isOurFault) log.error({ ...line, error: call.error }, "call failed");
     else log.debug(line, "call");
   };
@@ -68,14 +81,21 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
     },
     stop: () => db.close(),
   };
-  const hints: Service = { name: "wakeups", start: () => (values.notify ? wakeups.start() : Promise.resolve()), stop: () => wakeups.stop() };
+  const hints: Service = {
+    name: "wakeups",
+    start: () => (values.notify ? wakeups.start() : Promise.resolve()),
+    stop: () => wakeups.stop(),
+  };
   const probe = createLoop({
     name: "database probe",
     intervalMs: 10_000,
     log,
     async run(signal) {
       try {
-        await within(ping(db), { deadline: AbortSignal.any([signal, AbortSignal.timeout(5_000)]), what: "the database to answer" });
+        await within(ping(db), {
+          deadline: AbortSignal.any([signal, AbortSignal.timeout(5_000)]),
+          what: "the database to answer",
+        });
         health.report("database", { ok: true });
       } catch (error) {
         health.report("database", { ok: false, message: "The database does not answer." });
@@ -90,7 +110,11 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
         addresses: values.listen.map(formatAddress),
         routes: (router) =>
           registerRoutes(router, { deps, submitTask, watch, wakeups, metrics, health, serving, validation }),
-        rpc: { ...createSizeOptions(), requestGate: createRequestGate({ onCall }), interceptors: createInterceptors({ onCall, draining: draining.signal, validation }) },
+        rpc: {
+          ...createSizeOptions(),
+          requestGate: createRequestGate({ onCall }),
+          interceptors: createInterceptors({ onCall, draining: draining.signal, validation }),
+        },
         fetch: createApp({ deps, submitTask, metrics, health, log }).fetch,
         ...(tls && { tls }),
         draining,

@@ -110,5 +110,10 @@ export const settings = {
 export function checkSettings(values: { tlsCertificate: string | undefined; tlsKey: string | undefined }) {
   if ((values.tlsCertificate === undefined) === (values.tlsKey === undefined)) return [];
   const missing = values.tlsKey === undefined ? settings.tlsKey.name : settings.tlsCertificate.name;
-  return [{ name: missing, message: `expected both DROVER_TLS_CERTIFICATE and DROVER_TLS_KEY or neither, got only one; set ${missing}` }];
+  return [
+    {
+      name: missing,
+      message: `expected both DROVER_TLS_CERTIFICATE and DROVER_TLS_KEY or neither, got only one; set ${missing}`,
+    },
+  ];
 }

@@ -25,7 +25,13 @@ export interface Completer {
  * `done` is called when the answer is in, so a slot is free only once its task is settled. Reports are repeated until
  * they get through: a report that landed while its answer was lost is stale the second time, which changes nothing.
  */
-export function createCompleter({ complete, fail, onStale = () => {}, onError = () => {}, maxItems = 1000 }: CompleterOptions): Completer {
+export function createCompleter({
+  complete,
+  fail,
+  onStale = () => {},
+  onError = () => {},
+  maxItems = 1000,
+}: CompleterOptions): Completer {
   let abandoned = new AbortController();
   const deliver = <Item>(send: (batch: Item[]) => Promise<string[]>, items: Item[]) =>
     retry(() => send(items), {
@@ -33,17 +39,33 @@ export function createCompleter({ complete, fail, onStale = () => {}, onError = 
       isRetryable: (error) => error instanceof DroverError && error.reason === "unavailable",
       onFailure: ({ error }) => onError(error),
     });
-  const failures = createLane<Failure>(maxItems, async (items) => {
-    for (const key of await deliver(fail, items)) onStale(key);
-  }, (_, error) => onError(error));
-  const completions = createLane<Completion>(maxItems, async (items) => {
-    for (const key of await deliver(complete, items)) onStale(key);
-  }, (item, error, done) => {
-    // The result itself is at fault: the attempt failed, and says why.
-    onError(error);
-    failures.add({ taskKey: item.taskKey, fence: item.fence, class: "result_refused", message: "The result could not be stored." }, done);
-    return "passed on";
-  });
+  const failures = createLane<Failure>(
+    maxItems,
+    async (items) => {
+      for (const key of await deliver(fail, items)) onStale(key);
+    },
+    (_, error) => onError(error),
+  );
+  const completions = createLane<Completion>(
+    maxItems,
+    async (items) => {
+      for (const key of await deliver(complete, items)) onStale(key);
+    },
+    (item, error, done) => {
+      // The result itself is at fault: the attempt failed, and says why.
+      onError(error);
+      failures.add(
+        {
+          taskKey: item.taskKey,
+          fence: item.fence,
+          class: "result_refused",
+          message: "The result could not be stored.",
+        },
+        done,
+      );
+      return "passed on";
+    },
+  );
   return {
     complete: (item, done) => completions.add(item, done),
     fail: (item, done) => failures.add(item, done),

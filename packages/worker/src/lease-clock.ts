@@ -8,7 +8,13 @@ export interface LeaseClock {
   remainingMs(): number;
 }
 
-export function createLeaseClock({ graceMs, now = () => performance.now() }: { graceMs: number; now?: () => number }): LeaseClock {
+export function createLeaseClock({
+  graceMs,
+  now = () => performance.now(),
+}: {
+  graceMs: number;
+  now?: () => number;
+}): LeaseClock {
   let endsAt = Number.NEGATIVE_INFINITY;
   return {
     renewed(sentAtMs, leaseSeconds) {

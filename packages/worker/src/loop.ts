@@ -105,7 +105,9 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
     const unknown = (await source.held()).filter((claim) => !options.holds(claim));
     if (unknown.length === 0) return;
     log.warn({ claims: unknown.length }, "handing back claims whose answer was lost");
-    await source.fail(unknown.map((claim) => ({ ...claim, class: "released", message: "The answer that carried the claim was lost." })));
+    await source.fail(
+      unknown.map((claim) => ({ ...claim, class: "released", message: "The answer that carried the claim was lost." })),
+    );
   }
 
   async function run(): Promise<void> {

@@ -51,15 +51,30 @@ export function createRemoteSource({
           const answer = await client.renewLease({ session });
           renewAt = now() + leaseMs / 3;
           isRenewed = true;
-          cancels = answer.cancelled.map(({ key, fence }) => ({ taskKey: key.toString(), fence: fence.toString(), reason: "Cancelled." }));
+          cancels = answer.cancelled.map(({ key, fence }) => ({
+            taskKey: key.toString(),
+            fence: fence.toString(),
+            reason: "Cancelled.",
+          }));
         }
         const untilRenewal = Math.max(0, renewAt - now());
         if (free === undefined || free <= 0) {
-          return { status: "ok", ...(isRenewed && { leaseSeconds: leaseMs / 1000 }), claims: [], cancels, nextPollMs: untilRenewal, hasMore: false };
+          return {
+            status: "ok",
+            ...(isRenewed && { leaseSeconds: leaseMs / 1000 }),
+            claims: [],
+            cancels,
+            nextPollMs: untilRenewal,
+            hasMore: false,
+          };
         }
         // The claim renews the lease as well, at the moment the server takes it up.
         const { tasks } = await client.claimTasks(
-          { session, maxTasks: Math.min(free, 10_000), wait: durationFromMs(Math.min(waitMs, untilRenewal)) },
+          {
+            session,
+            maxTasks: Math.min(free, 10_000),
+            wait: durationFromMs(Math.floor(Math.min(waitMs, untilRenewal))),
+          },
           { signal: leaving.signal },
         );
         return {
@@ -102,7 +117,7 @@ export function createRemoteSource({
         class: failure.class,
         message: failure.message,
         ...(failure.details !== undefined && { details: asObject(JSON.parse(failure.details) as Json) }),
-        ...(failure.retryAfterMs !== undefined && { retryAfter: durationFromMs(failure.retryAfterMs) }),
+        ...(failure.retryAfterMs !== undefined && { retryAfter: durationFromMs(Math.round(failure.retryAfterMs)) }),
       }));
       const { stale } = await client.failTasks({ session, failures }).catch(rethrow);
       return stale.map(({ key }) => key.toString());
@@ -129,12 +144,19 @@ function asObject(value: Json): { [key: string]: Json } {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value : { value };
 }
 
-const transient = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Aborted, Code.ResourceExhausted, Code.Canceled]);
+const transient = new Set([
+  Code.Unavailable,
+  Code.DeadlineExceeded,
+  Code.Aborted,
+  Code.ResourceExhausted,
+  Code.Canceled,
+]);
 
 function rethrow(error: unknown): never {
   if (error instanceof ConnectError && transient.has(error.code)) {
-    throw new DroverError("unavailable", `The control plane does not answer right now: ${error.rawMessage}`, { cause: error });
+    throw new DroverError("unavailable", `The control plane does not answer right now: ${error.rawMessage}`, {
+      cause: error,
+    });
   }
   throw error;
 }
-

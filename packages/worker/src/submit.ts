@@ -37,7 +37,13 @@ export interface SubmitterOptions {
 }
 
 /** Submits tasks straight to Postgres. */
-export function createSubmitter({ db, waker, namespace = "default", actor = "sdk", maxInFlight = 2 }: SubmitterOptions): Submitter {
+export function createSubmitter({
+  db,
+  waker,
+  namespace = "default",
+  actor = "sdk",
+  maxInFlight = 2,
+}: SubmitterOptions): Submitter {
   const directory = createDirectory({ db });
   const send = async (tasks: WorkerTask[]): Promise<string[]> => {
     const namespaceId = await directory.namespaceId(namespace);
@@ -47,7 +53,12 @@ export function createSubmitter({ db, waker, namespace = "default", actor = "sdk
     return keys.map((key) => formatTaskKey(BigInt(key)));
   };
   const toRow = async (namespaceId: number, task: WorkerTask): Promise<NewTask> => ({
-    queueId: await directory.queueId({ namespaceId, className: task.class ?? "cpu_short", executor: "worker", taskType: task.type }),
+    queueId: await directory.queueId({
+      namespaceId,
+      className: task.class ?? "cpu_short",
+      executor: "worker",
+      taskType: task.type,
+    }),
     payload: task.payload === undefined ? undefined : JSON.stringify(task.payload),
     retry: task.retry && JSON.stringify(task.retry),
     labels: task.labels && JSON.stringify(task.labels),

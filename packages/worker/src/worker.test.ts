@@ -27,10 +27,19 @@ afterAll(async () => {
 
 let names = 0;
 
-function setup(handlers: Record<string, Handler>, options: { concurrency?: number; prefetch?: number; name?: string } = {}) {
+function setup(
+  handlers: Record<string, Handler>,
+  options: { concurrency?: number; prefetch?: number; name?: string } = {},
+) {
   const name = options.name ?? `worker-${(names += 1)}`;
   const source = createDirectSource({ db, name, types: Object.keys(handlers) });
-  const worker = createWorker({ source, handlers, log, concurrency: options.concurrency ?? 4, prefetch: options.prefetch ?? 0 });
+  const worker = createWorker({
+    source,
+    handlers,
+    log,
+    concurrency: options.concurrency ?? 4,
+    prefetch: options.prefetch ?? 0,
+  });
   return { name, source, worker, submitter: createSubmitter({ db }) };
 }
 
@@ -39,7 +48,9 @@ const stateOf = async (id: string) => {
   return task?.state;
 };
 const resultOf = async (id: string) => {
-  const [row] = await db.run<{ result: Json }>(sql`select result from drover.task_final where task_id = ${String(parseTaskKey(id))}`);
+  const [row] = await db.run<{ result: Json }>(
+    sql`select result from drover.task_final where task_id = ${String(parseTaskKey(id))}`,
+  );
   return row?.result;
 };
 
@@ -75,14 +86,17 @@ describe("worker", () => {
     await expect.poll(() => stateOf(flaky), { timeout: 8000 }).toBe("completed");
     await expect.poll(() => stateOf(hopeless)).toBe("failed");
     expect(attempts).toEqual([1, 2, 3]);
-    const [row] = await db.run<{ error: Json }>(sql`select error from drover.task_final where task_id = ${String(parseTaskKey(hopeless))}`);
+    const [row] = await db.run<{ error: Json }>(
+      sql`select error from drover.task_final where task_id = ${String(parseTaskKey(hopeless))}`,
+    );
     expect(row?.error).toEqual({ class: "hopeless", message: "never", details: { because: "of that" } });
     await worker.stop();
   });
 
   it("stops a handler whose time is over", async () => {
     const { worker, submitter } = setup({
-      slow: (_, { signal }) => new Promise<void>((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      slow: (_, { signal }) =>
+        new Promise<void>((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     });
     const id = await submitter.submit({ type: "slow", timeoutSeconds: 1, retry: { maxAttempts: 1 } });
     await worker.start();
@@ -112,7 +126,11 @@ describe("worker", () => {
     expect(begun).toBe(1);
     const states = await Promise.all(ids.map(stateOf));
     expect(states.toSorted()).toEqual(["completed", "pending", "pending", "pending", "pending"]);
-    const rows = await getTasks(db, 1, ids.map((id) => String(parseTaskKey(id))));
+    const rows = await getTasks(
+      db,
+      1,
+      ids.map((id) => String(parseTaskKey(id))),
+    );
     expect(rows.filter((row) => row.state === "pending").map((row) => row.attempt)).toEqual([0, 0, 0, 0]);
   });
 

@@ -24,7 +24,11 @@ export class TaskFailure extends Error {
   readonly retryAfterMs: number | undefined;
   readonly details: Json | undefined;
 
-  constructor(errorClass: string, message: string, options: { retryAfterMs?: number; details?: Json; cause?: unknown } = {}) {
+  constructor(
+    errorClass: string,
+    message: string,
+    options: { retryAfterMs?: number; details?: Json; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.errorClass = errorClass;
     this.retryAfterMs = options.retryAfterMs;
@@ -68,7 +72,10 @@ export function createWorker({ source, handlers, concurrency = 16, prefetch = 0,
   const loop = createWorkLoop<Claim, number | undefined>({
     source,
     // While a good part of what was fetched still waits here, there is no need to ask for more.
-    free: () => (queue.length > prefetch / 2 || isStopping ? undefined : concurrency + prefetch - queue.length - runs.size || undefined),
+    free: () =>
+      queue.length > prefetch / 2 || isStopping
+        ? undefined
+        : concurrency + prefetch - queue.length - runs.size || undefined,
     start(claim) {
       queue.push(claim);
       pump();
@@ -77,10 +84,13 @@ export function createWorker({ source, handlers, concurrency = 16, prefetch = 0,
       runs.get(request.taskKey)?.abort("cancelled");
       const waiting = queue.findIndex((claim) => claim.taskKey === request.taskKey);
       const [claim] = waiting < 0 ? [] : queue.splice(waiting, 1);
-      if (claim) settle(claim, (done) => completer.fail({ ...claim, class: "cancelled", message: request.reason }, done));
+      if (claim)
+        settle(claim, (done) => completer.fail({ ...claim, class: "cancelled", message: request.reason }, done));
     },
     holds: ({ taskKey, fence }) =>
-      inSettlement.has(`${taskKey} ${fence}`) || runs.get(taskKey)?.fence === fence || queue.some((claim) => claim.fence === fence),
+      inSettlement.has(`${taskKey} ${fence}`) ||
+      runs.get(taskKey)?.fence === fence ||
+      queue.some((claim) => claim.fence === fence),
     loseAll() {
       queue.length = 0;
       completer.abandon();
@@ -118,7 +128,8 @@ export function createWorker({ source, handlers, concurrency = 16, prefetch = 0,
     const { taskKey, fence } = claim;
     try {
       const handler = handlers[claim.type] ?? handlers["*"];
-      if (handler === undefined) throw new TaskFailure("no_handler", `This worker has no handler for type "${claim.type}".`);
+      if (handler === undefined)
+        throw new TaskFailure("no_handler", `This worker has no handler for type "${claim.type}".`);
       const pending = handler(claim.payload, run.context);
       const value = pending instanceof Promise ? await pending : pending;
       const result = value === undefined ? undefined : JSON.stringify(value);
@@ -140,7 +151,8 @@ export function createWorker({ source, handlers, concurrency = 16, prefetch = 0,
     async stop(deadline) {
       isStopping = true;
       await loop.stop();
-      for (const claim of queue.splice(0)) settle(claim, (done) => completer.fail({ ...claim, class: "released", message: "The worker stopped." }, done));
+      for (const claim of queue.splice(0))
+        settle(claim, (done) => completer.fail({ ...claim, class: "released", message: "The worker stopped." }, done));
       deadline?.addEventListener("abort", () => runs.forEach((run) => run.abort("drained")), { once: true });
       if (deadline?.aborted) for (const run of runs.values()) run.abort("drained");
       if (runs.size + inSettlement.size > 0) await new Promise<void>((resolve) => emptied.push(resolve));

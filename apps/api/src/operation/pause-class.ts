@@ -10,5 +10,7 @@ export async function pauseClass(deps: Deps, caller: Caller, name: string, isPau
 }
 
 export function classNotFound(name: string): DroverError {
-  return new DroverError("not_found", `There is no class "${name}".`, { hint: 'List the classes with "drover class list".' });
+  return new DroverError("not_found", `There is no class "${name}".`, {
+    hint: 'List the classes with "drover class list".',
+  });
 }

@@ -52,11 +52,21 @@ export function createSubmitTask(deps: Deps): SubmitTask {
       const plain = group.filter(({ item }) => !isNamed(item.row));
       const named = group.flatMap(({ item, index }) => (isNamed(item.row) ? [{ row: item.row, index }] : []));
       if (plain.length > 0) {
-        const keys = await submit(db, context, plain.map(({ item }) => item.row));
-        plain.forEach(({ index }, n) => (answers[index] = { id: formatTaskKey(BigInt(keys[n] ?? "0")), created: true }));
+        const keys = await submit(
+          db,
+          context,
+          plain.map(({ item }) => item.row),
+        );
+        plain.forEach(
+          ({ index }, n) => (answers[index] = { id: formatTaskKey(BigInt(keys[n] ?? "0")), created: true }),
+        );
       }
       if (named.length > 0) {
-        const verdicts = await submitNamed(db, context, named.map(({ row }) => row));
+        const verdicts = await submitNamed(
+          db,
+          context,
+          named.map(({ row }) => row),
+        );
         named.forEach(({ row, index }, n) => (answers[index] = judge(row, verdicts[n])));
       }
     }
@@ -74,13 +84,17 @@ export function createSubmitTask(deps: Deps): SubmitTask {
     async many(caller, drafts) {
       const prepared = await Promise.all(
         drafts.map((draft) =>
-          draft instanceof DroverError ? draft : prepare(directory, db, caller, draft).catch((error: unknown) => refusal(error)),
+          draft instanceof DroverError
+            ? draft
+            : prepare(directory, db, caller, draft).catch((error: unknown) => refusal(error)),
         ),
       );
       const accepted = prepared.filter((item): item is Prepared => !(item instanceof DroverError));
       const answers = await insert(accepted);
       let next = 0;
-      return prepared.map((item) => (item instanceof DroverError ? item : (answers[next++] as Submitted | DroverError)));
+      return prepared.map((item) =>
+        item instanceof DroverError ? item : (answers[next++] as Submitted | DroverError),
+      );
     },
   };
 }
@@ -92,7 +106,12 @@ interface Prepared {
   row: NewTask | NewNamedTask;
 }
 
-async function prepare(directory: Deps["directory"], db: Deps["db"], caller: Caller, draft: TaskDraft): Promise<Prepared> {
+async function prepare(
+  directory: Deps["directory"],
+  db: Deps["db"],
+  caller: Caller,
+  draft: TaskDraft,
+): Promise<Prepared> {
   const namespaceId = await directory.namespaceId(caller.namespace);
   const { id: classId, defaultImage, depthLimit } = await directory.class(namespaceId, draft.class);
   if (depthLimit !== undefined && (await countPending(db, classId, depthLimit)) >= depthLimit) {
@@ -103,12 +122,21 @@ async function prepare(directory: Deps["directory"], db: Deps["db"], caller: Cal
   }
   const payload = JSON.stringify(draft.payload);
   if (payload.length > maxPayloadBytes && Buffer.byteLength(payload) > maxPayloadBytes) {
-    throw invalid("payload", `expected at most ${maxPayloadBytes} bytes of JSON, got ${Buffer.byteLength(payload)}; put large data into a file or a bucket and name it here`);
+    throw invalid(
+      "payload",
+      `expected at most ${maxPayloadBytes} bytes of JSON, got ${Buffer.byteLength(payload)}; put large data into a file or a bucket and name it here`,
+    );
   }
   const { executor, execution } = chooseExecutor(draft, defaultImage);
-  if (executor === "worker" && draft.type === "") throw invalid("type", "expected a task type, or an execution; got neither");
+  if (executor === "worker" && draft.type === "")
+    throw invalid("type", "expected a task type, or an execution; got neither");
   const row: NewTask = {
-    queueId: await directory.queueId({ namespaceId, className: draft.class, executor, taskType: executor === "worker" ? draft.type : "" }),
+    queueId: await directory.queueId({
+      namespaceId,
+      className: draft.class,
+      executor,
+      taskType: executor === "worker" ? draft.type : "",
+    }),
     payload: draft.payload === null ? undefined : payload,
     execution: execution && JSON.stringify(execution),
     retry: draft.retry && JSON.stringify(draft.retry),
@@ -120,16 +148,27 @@ async function prepare(directory: Deps["directory"], db: Deps["db"], caller: Cal
   const prepared = { namespaceId, actor: caller.actor, className: draft.class, row };
   if (!draft.id && !draft.idempotencyKey) return prepared;
   if (draft.id && isReservedId(draft.id)) {
-    throw invalid("id", `expected an id of your own choice, got "${draft.id}", which has the form of ids that the server makes`);
+    throw invalid(
+      "id",
+      `expected an id of your own choice, got "${draft.id}", which has the form of ids that the server makes`,
+    );
   }
   return {
     ...prepared,
-    row: { ...row, name: draft.id || undefined, idempotencyKey: draft.idempotencyKey || undefined, requestHash: hashDraft(draft) },
+    row: {
+      ...row,
+      name: draft.id || undefined,
+      idempotencyKey: draft.idempotencyKey || undefined,
+      requestHash: hashDraft(draft),
+    },
   };
 }
 
 /** An image runs in a container, the class's default image stands in for a missing one, and without either it is a process. */
-function chooseExecutor(draft: TaskDraft, defaultImage: string | undefined): { executor: ExecutorName; execution?: Execution } {
+function chooseExecutor(
+  draft: TaskDraft,
+  defaultImage: string | undefined,
+): { executor: ExecutorName; execution?: Execution } {
   if (draft.execution === undefined) return { executor: "worker" };
   const { executor, ...execution } = draft.execution;
   if (executor === "process") return { executor, execution };
@@ -173,7 +212,10 @@ function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
   const entries = Object.entries(value).filter(([, v]) => v !== undefined);
-  return `{${entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join()}}`;
+  return `{${entries
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`)
+    .join()}}`;
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): { item: T; index: number }[][] {

@@ -18,7 +18,11 @@ export interface WorkerFacts {
 }
 
 /** Begins a worker's life: a lease, and a fence for whoever used its name before. */
-export async function registerWorker(deps: Deps, caller: Caller, facts: WorkerFacts): Promise<{ session: string; leaseSeconds: number }> {
+export async function registerWorker(
+  deps: Deps,
+  caller: Caller,
+  facts: WorkerFacts,
+): Promise<{ session: string; leaseSeconds: number }> {
   const registered = await register(deps.db, {
     kind: "worker",
     name: facts.name,
@@ -42,9 +46,13 @@ export function claimTasks(deps: Deps, session: WorkerSession, limit: number): P
 export async function renewLease(deps: Deps, session: WorkerSession) {
   const answer = await renew(deps.db, session);
   if (answer.status === "fenced") {
-    throw new DroverError("conflict", "This session is over: its lease ran out, or another worker registered under its name.", {
-      hint: "Stop what it holds, then register again.",
-    });
+    throw new DroverError(
+      "conflict",
+      "This session is over: its lease ran out, or another worker registered under its name.",
+      {
+        hint: "Stop what it holds, then register again.",
+      },
+    );
   }
   return answer;
 }

@@ -18,7 +18,9 @@ export function nodeService(deps: Deps): ServiceImpl<typeof NodeService> {
       const namespaceId = await deps.directory.namespaceId(callerOf(context).namespace);
       const [row] = await listNodes(deps.db, namespaceId, name);
       if (row === undefined) {
-        throw new DroverError("not_found", `There is no node "${name}".`, { hint: 'List the nodes with "drover node list".' });
+        throw new DroverError("not_found", `There is no node "${name}".`, {
+          hint: 'List the nodes with "drover node list".',
+        });
       }
       return { node: nodeMessage(row) };
     },

@@ -4,7 +4,16 @@ import type { AttemptRow, TaskDetailRow, TaskRow, TaskStateName } from "@drover/
 import type { Execution } from "@drover/domain/execution";
 import type { Json } from "@drover/domain/json";
 import { taskKeyTime } from "@drover/domain/task-id";
-import { type Attempt, AttemptSchema, ExecutionSchema, Executor, type Task, TaskErrorSchema, TaskSchema, TaskState } from "@drover/proto/drover/task";
+import {
+  type Attempt,
+  AttemptSchema,
+  ExecutionSchema,
+  Executor,
+  type Task,
+  TaskErrorSchema,
+  TaskSchema,
+  TaskState,
+} from "@drover/proto/drover/task";
 import { taskIdOf } from "../operation/find-task.ts";
 
 export const stateNumbers: Record<TaskStateName, TaskState> = {
@@ -25,7 +34,8 @@ export function taskMessage(row: TaskRow): Task {
 export function taskDetailMessage(row: TaskDetailRow, attempts: AttemptRow[]): Task {
   const task = taskMessage(row);
   if (row.payload !== null) task.payload = valueMessage(row.payload as Json);
-  if (row.execution !== null) task.execution = create(ExecutionSchema, executionInit(row.execution as Execution, row.executor));
+  if (row.execution !== null)
+    task.execution = create(ExecutionSchema, executionInit(row.execution as Execution, row.executor));
   if (row.result !== null) task.result = valueMessage(row.result as Json);
   task.attempts = [...attempts.map(attemptInit), ...lastAttempt(row)];
   return task;
@@ -89,7 +99,9 @@ function errorInit(error: StoredError): MessageInitShape<typeof TaskErrorSchema>
   return {
     class: error.class,
     message: error.message ?? "",
-    ...(typeof details === "object" && details !== null && !Array.isArray(details) && { details: details as Record<string, Json> }),
+    ...(typeof details === "object" &&
+      details !== null &&
+      !Array.isArray(details) && { details: details as Record<string, Json> }),
   };
 }
 

@@ -57,7 +57,11 @@ function executionOf(message: ExecutionMessage): Execution & { executor?: Execut
     ...(artifacts && {
       artifacts: {
         inputs: artifacts.inputs,
-        outputs: artifacts.outputs.map(({ path, type, name }) => ({ path, ...(type !== "" && { type }), ...(name !== "" && { name }) })),
+        outputs: artifacts.outputs.map(({ path, type, name }) => ({
+          path,
+          ...(type !== "" && { type }),
+          ...(name !== "" && { name }),
+        })),
       },
     }),
     ...(message.readOnlyRoot && { readOnlyRoot: true }),

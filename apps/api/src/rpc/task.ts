@@ -1,7 +1,15 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { getTaskDetails, listAttempts, listTasks, pendingFacts, type TaskFilter, type TaskRow, type TaskStateName } from "@drover/db/query/task";
+import {
+  getTaskDetails,
+  listAttempts,
+  listTasks,
+  pendingFacts,
+  type TaskFilter,
+  type TaskRow,
+  type TaskStateName,
+} from "@drover/db/query/task";
 import { DroverError } from "@drover/domain/error";
 import { decodePageToken, encodePageToken } from "@drover/domain/page-token";
 import { explainPending, type WaitingReason } from "@drover/domain/pending";
@@ -97,7 +105,8 @@ export function taskService({ deps, submitTask, watch, faults }: TaskServiceOpti
       const keys = await findTaskKeys(deps, caller, ids);
       for (const id of ids) if (!keys.has(id)) throw taskNotFound(id);
       const namespaceId = await directory.namespaceId(caller.namespace);
-      for await (const row of watch.follow(namespaceId, [...new Set(keys.values())], context.signal)) yield { task: taskMessage(row) };
+      for await (const row of watch.follow(namespaceId, [...new Set(keys.values())], context.signal))
+        yield { task: taskMessage(row) };
     },
 
     async cancelTask({ id, reason }, context) {
@@ -113,7 +122,14 @@ export function taskService({ deps, submitTask, watch, faults }: TaskServiceOpti
       const key = await findTaskKey(deps, caller, request.id);
       const namespaceId = await directory.namespaceId(caller.namespace);
       const since = request.since ? timestampDate(request.since).getTime() : 0;
-      const options = { key, namespaceId, follow: request.follow, tail: request.tail, sinceMs: since, signal: context.signal };
+      const options = {
+        key,
+        namespaceId,
+        follow: request.follow,
+        tail: request.tail,
+        sinceMs: since,
+        signal: context.signal,
+      };
       for await (const lines of readLogs(deps, options)) {
         yield { lines: lines.map(({ atMs, ...line }) => ({ ...line, time: timestampFromMs(atMs) })) };
       }
@@ -165,4 +181,3 @@ function stateName(state: TaskState): TaskStateName {
   for (const [name, number] of Object.entries(stateNumbers)) if (number === state) return name as TaskStateName;
   throw new DroverError("invalid", `Expected a task state, got ${state}.`);
 }
-

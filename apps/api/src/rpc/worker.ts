@@ -116,7 +116,16 @@ async function pollClaims(
       if (signal.aborted) return [];
       const rows = await claimTasks(deps, session, limit);
       if (signal.aborted && rows.length > 0) {
-        await failTasks(deps, session, rows.map(({ task_id: taskKey, fence }) => ({ taskKey, fence, class: "released", message: "The caller had gone." })));
+        await failTasks(
+          deps,
+          session,
+          rows.map(({ task_id: taskKey, fence }) => ({
+            taskKey,
+            fence,
+            class: "released",
+            message: "The caller had gone.",
+          })),
+        );
         return [];
       }
       const left = end - performance.now();

@@ -46,7 +46,11 @@ export function orchestratorService(options: OrchestratorOptions): ServiceImpl<t
       } catch (error) {
         // A refusal is an answer here; what may pass another time is an error that says so.
         if (!(error instanceof DroverError) || !["invalid", "conflict"].includes(error.reason)) throw error;
-        return { success: false, taskId: id.trim(), error: [error.message, error.facts.hint].filter(Boolean).join(" ") };
+        return {
+          success: false,
+          taskId: id.trim(),
+          error: [error.message, error.facts.hint].filter(Boolean).join(" "),
+        };
       }
     },
 
@@ -61,8 +65,9 @@ export function orchestratorService(options: OrchestratorOptions): ServiceImpl<t
       return create(GetTaskStatusResponseSchema, taskStatus(row));
     },
 
-    async *streamTaskResults({ taskIds, includeCompleted }, { signal, ...context }) {
-      const caller = callerOf({ signal, ...context });
+    async *streamTaskResults({ taskIds, includeCompleted }, context) {
+      const { signal } = context;
+      const caller = callerOf(context);
       const ids = [...new Set(taskIds.map((id) => id.trim()).filter((id) => id !== ""))];
       const namespaceId = await deps.directory.namespaceId(caller.namespace);
       const results =
@@ -74,10 +79,7 @@ export function orchestratorService(options: OrchestratorOptions): ServiceImpl<t
 
     createWorkflow: workflowsAreMissing,
     startWorkflowRun: workflowsAreMissing,
-    // eslint-disable-next-line require-yield
-    async *streamWorkflowStatus() {
-      workflowsAreMissing();
-    },
+    streamWorkflowStatus: workflowsAreMissing,
 
     async getMetrics({ metricNames }) {
       const timestamp = BigInt(Math.floor(Date.now() / 1000));
@@ -94,6 +96,6 @@ export function orchestratorService(options: OrchestratorOptions): ServiceImpl<t
   };
 }
 
-export function workflowsAreMissing(): never {
+function workflowsAreMissing(): never {
   throw new DroverError("unimplemented", "Workflows are not built yet; this server runs tasks.");
 }

@@ -1,0 +1,79 @@
+import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { createHealth } from "@drover/daemon/health";
+import { createLog } from "@drover/daemon/log";
+import { createMetrics } from "@drover/daemon/metric";
+import { openDatabase } from "@drover/db/client";
+import { createWakeups } from "@drover/db/listen";
+import { createDirectory } from "@drover/db/query/directory";
+import { createTestDatabase } from "@drover/db/testing";
+import { createWaker } from "@drover/db/wake";
+import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
+import { createDirectSource } from "@drover/worker/direct";
+import { createWorker, type Handler } from "@drover/worker/worker";
+import { createApp } from "../../app.ts";
+import { metrics as declarations } from "../../metric.ts";
+import { collectMetrics } from "../../metrics-collect.ts";
+import { createSubmitTask } from "../../operation/submit-task.ts";
+import { createInterceptors } from "../../rpc/interceptors.ts";
+import { createValidation } from "../../rpc/validate.ts";
+import { createTaskWatch } from "../../watch.ts";
+import { orchestratorService } from "./rpc.ts";
+
+/** The orchestrator's interface over a database of its own, and workers that serve it. */
+export async function createOrchestratorBench() {
+  const database = await createTestDatabase();
+  const db = openDatabase({ url: database.url });
+  const wakeups = createWakeups({ url: database.url });
+  await wakeups.start();
+  const deps = { db, directory: createDirectory({ db }), waker: createWaker({ db }) };
+  const log = createLog({ app: "test", level: "silent" });
+  const health = createHealth({ checks: { database: "ready" } });
+  health.report("database", { ok: true });
+  const submitTask = createSubmitTask(deps);
+  const metrics = createMetrics({
+    declarations,
+    collect: (handles) => collectMetrics({ db, handles, maxAgeMs: 0 }),
+    hasProcessMetrics: false,
+  });
+  const validation = createValidation([OrchestratorService]);
+  const draining = new AbortController();
+  const transport = createRouterTransport(
+    (router) =>
+      router.service(
+        OrchestratorService,
+        orchestratorService({ deps, submitTask, watch: createTaskWatch({ db, intervalMs: 20 }), metrics, health }),
+      ),
+    { router: { interceptors: createInterceptors({ onCall: () => {}, draining: draining.signal, validation }) } },
+  );
+  const stops: (() => Promise<void>)[] = [];
+  return {
+    db,
+    deps,
+    health,
+    submitTask,
+    app: createApp({ deps, submitTask, metrics, health, log }),
+    client: createClient(OrchestratorService, transport),
+    /** A worker of the SDK on the same database; resolves once it is registered. */
+    async startWorker(handlers: Record<string, Handler>) {
+      const name = `worker-${stops.length}`;
+      const source = createDirectSource({ db, wakeups, name, types: Object.keys(handlers) });
+      let registered = () => {};
+      const isRegistered = new Promise<void>((resolve) => (registered = resolve));
+      const told = { ...source, register: async () => source.register().finally(registered) };
+      const worker = createWorker({ source: told, handlers, log });
+      await worker.start();
+      await isRegistered;
+      const stop = () => worker.stop(AbortSignal.timeout(1000));
+      stops.push(stop);
+      return { stop: () => (stops.splice(stops.indexOf(stop), 1), stop()) };
+    },
+    async close() {
+      for (const stop of stops) await stop();
+      await wakeups.stop();
+      await db.close();
+      await database.drop();
+    },
+  };
+}
+
+export type OrchestratorBench = Awaited<ReturnType<typeof createOrchestratorBench>>;

@@ -1,0 +1,15 @@
+import { createHash } from "node:crypto";
+import type { TaskDraft } from "./submit-task.ts";
+
+/** What a draft says, whatever its id, its key and the order of its fields: the same request has the same hash. */
+export function hashDraft({ id: _id, idempotencyKey: _key, ...body }: TaskDraft): Uint8Array {
+  return createHash("sha256").update(canonical(body)).digest().subarray(0, 16);
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  const entries = Object.entries(value).filter(([, part]) => part !== undefined);
+  const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${sorted.map(([key, part]) => `${JSON.stringify(key)}:${canonical(part)}`).join()}}`;
+}
