@@ -49,7 +49,7 @@ export function containerSpec(request: RunRequest, facts: SpecFacts): Docker.Con
       NetworkMode: execution.network ?? "none",
       Privileged: false,
       CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges:true"],
+      SecurityOpt: ["no-new-privileges"],
       IpcMode: "private",
       Init: true,
       PidsLimit: pids,

@@ -1,4 +1,9 @@
-import { describe, expect, it, vi } from "vitest";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { findTestEngine, testImage } from "../docker/testing.ts";
 import { containerName, containerSpec } from "../docker/spec.ts";
 import type { DockerExecutorOptions } from "./docker.ts";
@@ -59,6 +64,26 @@ describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.miss
       state: "completed",
       result: { stdoutTail: "one\ntwo\n__DSPY_RESULT__:7\n", runnerOutput: 7, outputsSummary: { "o.json": 1 } },
     });
+    expect(await count()).toBe(0);
+  });
+
+  it("takes up what an agent that was killed had started, and nothing of it was lost", async () => {
+    const { executor, holder, taskBase, count } = setup();
+    const execution = { ...script("echo before; until [ -e go ]; do sleep 0.05; done; cat payload.json"), tenant: "t" };
+    const request = requestOf(execution, { payload: ["kept"] });
+    const agent = spawnAgent({ holder, taskBase, host: engine.host, request });
+    onTestFinished(() => void agent.kill("SIGKILL"));
+    await once(agent.stdout, "data");
+    agent.kill("SIGKILL");
+    await once(agent, "exit");
+    const logs = collectLogs();
+    const [run] = await executor.adopt([{ taskKey: request.taskKey, fence: request.fence, request }], () => logs);
+    writeFileSync(join(folderOf(taskBase, request), "go"), "");
+    expect(await run?.outcome).toMatchObject({
+      state: "completed",
+      result: { stdoutTail: 'before\n["kept"]', workingDir: folderOf(taskBase, request) },
+    });
+    expect(logs.text("stdout")).toBe('before\n["kept"]');
     expect(await count()).toBe(0);
   });
 
@@ -142,6 +167,7 @@ describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.miss
     expect(await hasty.sweep(new Set())).toEqual({ removed: [containerName(lost)] });
     expect(await count()).toBe(1);
     await run?.stop("drained");
+    expect(await run?.outcome).toMatchObject({ errorClass: "drained" });
     expect(await count()).toBe(0);
     expect(folderOf(taskBase, kept)).toContain(kept.fence);
   });
@@ -156,3 +182,12 @@ describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.miss
     await expect(executor.adopt([], collectLogs)).rejects.toMatchObject({ reason: "unavailable" });
   });
 });
+
+/** An agent in a process of its own: it starts a task and tells its output. */
+function spawnAgent(facts: { holder: string; taskBase: string; host: string; request: RunRequest }) {
+  const source = `
+    import { createDockerExecutor } from ${JSON.stringify(fileURLToPath(new URL("docker.ts", import.meta.url)))};
+    const { request, ...rest } = ${JSON.stringify(facts)};
+    createDockerExecutor({ epoch: () => "1", ...rest }).start(request, { write: (_, text) => process.stdout.write(text) });`;
+  return spawn(process.execPath, ["--input-type=module", "-e", source], { stdio: ["ignore", "pipe", "inherit"] });
+}

@@ -34,21 +34,23 @@ export function startDockerRun(options: DockerRunOptions): Run {
   const { request } = options;
   const stopping = new AbortController();
   const capture = createCapture(options.logs, options.logsSince === undefined ? {} : { since: options.logsSince });
-  const state = { isGone: true };
-  const outcome = run(options, capture, stopping, state).catch((error: unknown) =>
+  const gone = Promise.withResolvers<boolean>();
+  const outcome = run(options, capture, stopping, gone.resolve).catch((error: unknown) =>
     failed(
       "start_failed",
       `The node could not run the task: ${error instanceof Error ? error.message : String(error)}`,
     ),
   );
+  // An end that told nothing came before anything was started.
+  void outcome.finally(() => gone.resolve(true));
   return {
     taskKey: request.taskKey,
     fence: request.fence,
     outcome,
     async stop(reason) {
       stopping.abort(reason);
-      await outcome;
-      return { gone: state.isGone };
+      // Reading the rest of the log and the outputs may take longer than the end itself.
+      return { gone: await gone.promise };
     },
   };
 }
@@ -57,27 +59,29 @@ async function run(
   options: DockerRunOptions,
   capture: Capture,
   stopping: AbortController,
-  state: { isGone: boolean },
+  tellGone: (isGone: boolean) => void,
 ): Promise<RunOutcome> {
   const { deps, request } = options;
   const begun = await options.begin({ stopping: stopping.signal, note: capture.note });
   if ("outcome" in begun) {
-    state.isGone = !begun.mayBeLeft;
+    tellGone(!begun.mayBeLeft);
     return begun.outcome;
   }
-  state.isGone = false;
+  let isGone = false;
   const log = startLog(deps, begun.id, capture);
   const leftMs = begun.startedAt.getTime() + request.timeoutSeconds * 1000 - Date.now();
   const callOff = callAfter(leftMs, () => stopping.abort("timeout"));
   try {
     const ending = await supervise(deps, begun.id, stopping.signal);
-    state.isGone = ending.kind !== "lost";
+    isGone = ending.kind !== "lost";
+    tellGone(isGone);
     await log.complete(ending.kind === "lost" ? 0 : logDrainMs);
     return await finish(options, capture, begun, ending);
   } finally {
     callOff();
+    tellGone(isGone);
     await log.complete(0);
-    if (state.isGone) await deps.engine.remove(begun.id);
+    if (isGone) await deps.engine.remove(begun.id);
   }
 }
 

@@ -11,10 +11,8 @@ function setup(options: Partial<DockerExecutorOptions> = {}) {
   const taskBase = temporaryFolder();
   const holder = `test-${taskBase.slice(-6)}`;
   const executor = createDockerExecutor({ holder, epoch: () => "1", taskBase, host: engine.host, ...options });
-  const containers = async () =>
-    "docker" in engine
-      ? engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${holder}`] } })
-      : [];
+  const containers = async (all = true) =>
+    "docker" in engine ? engine.docker.listContainers({ all, filters: { label: [`drover.holder=${holder}`] } }) : [];
   const start = (script: string, timeoutSeconds = 60): { run: Run; logs: ReturnType<typeof collectLogs> } => {
     const logs = collectLogs();
     const request = requestOf({ image: testImage, command: ["sh", "-c", script] }, { timeoutSeconds });
@@ -49,6 +47,7 @@ describe.skipIf(engine.missing !== undefined)(`stopping a container ${engine.mis
     await run.stop("cancelled");
     expect(performance.now() - before).toBeGreaterThan(950);
     expect(performance.now() - before).toBeLessThan(3000);
+    expect(await containers(false)).toEqual([]);
     expect(await run.outcome).toMatchObject({ errorClass: "cancelled", result: { exitCode: 137 } });
     expect(await containers()).toEqual([]);
   });

@@ -51,7 +51,8 @@ export interface Run {
   /** Never rejects. */
   readonly outcome: Promise<RunOutcome>;
   /**
-   * Ends the run: a polite signal, then after the grace a kill. Resolves when it is proven gone;
+   * Ends the run: a polite signal, then after the grace a kill. Resolves when it is proven gone (the outcome
+   * follows once its log and outputs are read);
    * `gone: false` only where the engine could not be reached for the whole bound. The first reason counts.
    */
   stop(reason: StopReason): Promise<{ gone: boolean }>;

@@ -37,21 +37,23 @@ const pipeDrainMs = 2000;
 export function startProcessRun(deps: ProcessRunDeps, request: RunRequest, logs: LogSink): Run {
   const stopping = new AbortController();
   const capture = createCapture(logs);
-  const state = { isGone: true };
-  const outcome = run(deps, request, capture, stopping, state).catch((error: unknown) =>
+  const gone = Promise.withResolvers<boolean>();
+  const outcome = run(deps, request, capture, stopping, gone.resolve).catch((error: unknown) =>
     failed(
       "start_failed",
       `The node could not run the task: ${error instanceof Error ? error.message : String(error)}`,
     ),
   );
+  // An end that told nothing came before anything was started.
+  void outcome.finally(() => gone.resolve(true));
   return {
     taskKey: request.taskKey,
     fence: request.fence,
     outcome,
     async stop(reason) {
       stopping.abort(reason);
-      await outcome;
-      return { gone: state.isGone };
+      // Reading the rest of the log and the outputs may take longer than the end itself.
+      return { gone: await gone.promise };
     },
   };
 }
@@ -61,7 +63,7 @@ async function run(
   request: RunRequest,
   capture: Capture,
   stopping: AbortController,
-  state: { isGone: boolean },
+  tellGone: (isGone: boolean) => void,
 ): Promise<RunOutcome> {
   const { execution } = request;
   if (!deps.enabled)
@@ -84,10 +86,9 @@ async function run(
   const marker = { holder: deps.holder, run: claimKey(request) };
   const closed = forward(child, capture);
   const callOff = callAfter(request.timeoutSeconds * 1000, () => stopping.abort("timeout"));
-  state.isGone = false;
   const stopReason = await awaitEnd(deps, child, marker, stopping.signal);
   callOff();
-  state.isGone = await clear(marker, child.pid, stopReason, capture);
+  tellGone(await clear(marker, child.pid, stopReason, capture));
   await Promise.race([closed, delay(pipeDrainMs, undefined, { ref: false })]);
   child.stdout?.destroy();
   child.stderr?.destroy();
