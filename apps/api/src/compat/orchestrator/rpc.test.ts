@@ -168,7 +168,7 @@ describe("GetTaskStatus", () => {
 describe("tasks with a worker", () => {
   it("run to their end, and their results are texts", async () => {
     const worker = await bench.startWorker({
-      double: (payload) => ({ data: { doubled: 2 * Number((payload as { n: number }).n) }, note: "done", ok: true }),
+      double: (payload) => ({ data: { doubled: 2 * (payload as { n: number }).n }, note: "done", ok: true }),
       default: () => {
         throw new Error("the handler gave up");
       },

@@ -17,13 +17,20 @@ describe("StreamTaskResults with ids", () => {
     await submit("named-1", "held");
     await submit("named-2", "held");
     const seen: TaskResult[] = [];
-    for await (const message of bench.client.streamTaskResults({ taskIds: ["named-1", "named-2"], includeCompleted: true })) {
+    for await (const message of bench.client.streamTaskResults({
+      taskIds: ["named-1", "named-2"],
+      includeCompleted: true,
+    })) {
       seen.push(message);
       if (new Set(seen.map((told) => told.taskId)).size === 2) release();
     }
     for (const id of ["named-1", "named-2"]) {
       const told = seen.filter((message) => message.taskId === id);
-      expect(told.slice(0, -1).every((message) => ["pending", "running"].includes(message.status) && message.completedAt === 0n)).toBe(true);
+      expect(
+        told
+          .slice(0, -1)
+          .every((message) => ["pending", "running"].includes(message.status) && message.completedAt === 0n),
+      ).toBe(true);
       expect(told.at(-1)).toMatchObject({ status: "completed", error: "", result: { class: "cpu_short" } });
       expect(told.filter((message) => message.status === "completed")).toHaveLength(1);
       expect(told.at(-1)?.completedAt).toBeGreaterThan(1_700_000_000n);
@@ -47,7 +54,9 @@ describe("StreamTaskResults with ids", () => {
   it("ends at once when all are final, with each of them once", async () => {
     await submit("final-1", "nobody");
     const seen = await collect({ taskIds: ["final-1", "final-1", " final-1 "], includeCompleted: true });
-    expect(seen).toMatchObject([{ taskId: "final-1", status: "failed", error: "payload.execution section is required" }]);
+    expect(seen).toMatchObject([
+      { taskId: "final-1", status: "failed", error: "payload.execution section is required" },
+    ]);
   });
 
   it("leaves out what was final at the time of the call, if the client does not ask for it", async () => {
@@ -56,7 +65,10 @@ describe("StreamTaskResults with ids", () => {
   });
 
   it("waits for ids that are submitted later", async () => {
-    const messages = bench.client.streamTaskResults({ taskIds: ["later-1", "t0s87r5pwsp000"], includeCompleted: false });
+    const messages = bench.client.streamTaskResults({
+      taskIds: ["later-1", "t0s87r5pwsp000"],
+      includeCompleted: false,
+    });
     const stream = messages[Symbol.asyncIterator]();
     const first = stream.next();
     await submit("later-1", "nobody");
@@ -76,11 +88,14 @@ describe("StreamTaskResults without ids", () => {
       seen.push(message);
       if (seen.length === 1) await submit("all-2", "all");
       if (["all-1", "all-2"].every((id) => seen.some((told) => told.taskId === id))) release();
-      if (["all-1", "all-2"].every((id) => seen.some((told) => told.taskId === id && told.status === "completed"))) stream.stop();
+      if (["all-1", "all-2"].every((id) => seen.some((told) => told.taskId === id && told.status === "completed")))
+        stream.stop();
     }
     expect(stream.wasStopped()).toBe(true);
     expect(seen.some((message) => message.taskId.startsWith("final-"))).toBe(false);
-    expect(seen.filter((message) => message.taskId === "all-2").map((message) => message.status)).toContain("completed");
+    expect(seen.filter((message) => message.taskId === "all-2").map((message) => message.status)).toContain(
+      "completed",
+    );
   });
 
   it("begins with what is final already, if the client asks for it", async () => {
@@ -97,7 +112,10 @@ describe("StreamTaskResults without ids", () => {
 });
 
 async function submit(id: string, type: string): Promise<void> {
-  expect(await bench.client.submitTask({ id, payload: { task_type: type } })).toMatchObject({ success: true, taskId: id });
+  expect(await bench.client.submitTask({ id, payload: { task_type: type } })).toMatchObject({
+    success: true,
+    taskId: id,
+  });
 }
 
 /** A worker whose tasks end when the returned function is called. */
@@ -114,7 +132,9 @@ interface StreamRequest {
 }
 
 async function collect(request: StreamRequest): Promise<TaskResult[]> {
-  return Array.fromAsync(bench.client.streamTaskResults(request));
+  const messages: TaskResult[] = [];
+  for await (const message of bench.client.streamTaskResults(request)) messages.push(message);
+  return messages;
 }
 
 /** A stream that its client leaves; leaving is no fault. */
