@@ -16,7 +16,11 @@ export interface MigrateOptions {
  * Brings a database to the newest schema: numbered migrations, each once and in its own transaction, then the SQL
  * functions whenever they changed, then the partitions of the coming weeks. Safe to run from many processes at once.
  */
-export async function migrate({ url, folder = import.meta.dirname, log = () => {} }: MigrateOptions): Promise<{ applied: string[] }> {
+export async function migrate({
+  url,
+  folder = import.meta.dirname,
+  log = () => {},
+}: MigrateOptions): Promise<{ applied: string[] }> {
   const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 10 });
   const applied: string[] = [];
   try {
@@ -24,7 +28,12 @@ export async function migrate({ url, folder = import.meta.dirname, log = () => {
     await sql`create schema if not exists drover`;
     await sql`create table if not exists drover.migration
       (name text primary key, hash text not null, applied_at timestamptz not null default now())`;
-    const known = new Map((await sql<{ name: string; hash: string }[]>`select name, hash from drover.migration`).map((m) => [m.name, m.hash]));
+    const known = new Map(
+      (await sql<{ name: string; hash: string }[]>`select name, hash from drover.migration`).map((m) => [
+        m.name,
+        m.hash,
+      ]),
+    );
     for (const file of readSql(folder, "migrations")) {
       const hash = known.get(file.name);
       if (hash === undefined) {
@@ -37,7 +46,9 @@ export async function migrate({ url, folder = import.meta.dirname, log = () => {
         });
       }
     }
-    const routines = [...readSql(folder, "routine"), ...readSql(folder, "node")];
+    const functions = [...readSql(folder, "routine"), ...readSql(folder, "node")];
+    // Grants come last: they are for functions that exist.
+    const routines = functions.toSorted((a, b) => Number(a.name === grants) - Number(b.name === grants));
     const together: SqlFile = {
       name: "routines",
       hash: digest(routines.map((r) => r.hash).join()),
@@ -54,6 +65,8 @@ export async function migrate({ url, folder = import.meta.dirname, log = () => {
     await sql.end({ timeout: 5 });
   }
 }
+
+const grants = "node/grant.sql";
 
 interface SqlFile {
   name: string;

@@ -2,7 +2,7 @@
 -- session_user is the login; inside a SECURITY DEFINER function current_user is the owner.
 create or replace function drover.authorize(p_holder_id integer) returns void
 language plpgsql stable
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -20,7 +20,7 @@ create or replace function node.register(
   out holder_id integer, out epoch bigint, out lease_seconds integer, out held json
 )
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -87,7 +87,7 @@ end $$;
 -- A process ends: what it still holds goes back, its lease is gone.
 create or replace function node.leave(p_holder_id integer, p_epoch bigint) returns boolean
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -106,7 +106,7 @@ end $$;
 -- No further claims; what runs goes on.
 create or replace function node.drain(p_holder_id integer, p_epoch bigint) returns void
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -117,7 +117,7 @@ end $$;
 -- What changed of a holder while it lives: an engine that went away takes its executor with it.
 create or replace function node.describe(p_holder_id integer, p_epoch bigint, p_executors text[], p_slots jsonb, p_facts jsonb) returns boolean
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform drover.authorize(p_holder_id);
@@ -129,7 +129,7 @@ end $$;
 -- What a holder holds: after an answer was lost, claims that it never heard of are among these.
 create or replace function node.held(p_holder_id integer) returns table (task_id bigint, fence bigint)
 language plpgsql stable security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin

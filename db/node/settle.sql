@@ -3,7 +3,7 @@
 create or replace function node.complete(p_holder_id integer, p_task_ids bigint[], p_fences bigint[], p_results json[])
 returns setof bigint
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_nestloop = off
@@ -42,7 +42,7 @@ create or replace function node.fail(
   p_details json[], p_results json[], p_retry_after_ms bigint[]
 ) returns setof bigint
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -69,7 +69,7 @@ end $$;
 -- Appends a chunk of an attempt's log; false when the claim is no longer held.
 create or replace function node.log(p_holder_id integer, p_task_id bigint, p_fence bigint, p_chunk integer, p_lines json) returns boolean
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin

@@ -1,7 +1,7 @@
 -- Renews the lease of a holder; false where a newer life has taken over or the lease was given up.
 create or replace function drover.renew(p_holder_id integer, p_epoch bigint, p_lease_seconds integer) returns boolean
 language sql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
   with renewed as (
@@ -16,7 +16,7 @@ $$;
 create or replace function drover.ready_queues(p_holder drover.holder, p_class_names text[])
 returns table (queue_id integer, class_id integer, class_name text, task_type text, executor text, namespace text)
 language sql stable
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
@@ -41,7 +41,7 @@ create or replace function node.sync(
   out status text, out lease_seconds integer, out next_sync_ms integer, out claims json, out cancels json
 )
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -117,7 +117,7 @@ end $$;
 create or replace function node.claim(p_holder_id integer, p_epoch bigint, p_limit integer)
 returns table (task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, type text, class text)
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -163,7 +163,7 @@ end $$;
 -- Renews a worker's lease; tells what it is asked to stop.
 create or replace function node.renew(p_holder_id integer, p_epoch bigint, out status text, out lease_seconds integer, out cancels json)
 language plpgsql security definer
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin

@@ -2,7 +2,7 @@
 -- or the final state that it already had; null when there is no such task.
 create or replace function drover.cancel_task(p_task_id bigint, p_reason text, p_actor text) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -50,7 +50,7 @@ end $$;
 -- Puts a failed or cancelled task back into its queue, with a new count of failures. Returns its state afterwards.
 create or replace function drover.redrive_task(p_task_id bigint, p_actor text) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -79,7 +79,7 @@ end $$;
 create or replace function drover.task_state(p_task_ids bigint[])
 returns table (task_id bigint, state text)
 language sql stable
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
   select t.id, case

@@ -1,7 +1,7 @@
 -- Moves due tasks from waiting to ready: at most `max_count`, oldest first.
 create or replace function drover.promote(max_count integer) returns integer
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
@@ -33,7 +33,7 @@ end $$;
 create or replace function drover.claim_queue(p_holder_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer)
 returns table (task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json)
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_hashjoin = off
@@ -74,7 +74,7 @@ end $$;
 -- the same free slot; a claim of an unlimited class holds the shared one, so that a limit set meanwhile counts all.
 create or replace function drover.class_allowance(p_class_id integer, p_asked integer, out allowed integer, out limited_class_id integer)
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -104,7 +104,7 @@ end $$;
 -- Sets or lifts a concurrency limit. The exclusive lock waits for claims under way; leases that run become slots.
 create or replace function drover.set_class_limit(p_namespace_id integer, p_name text, p_limit integer) returns boolean
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   found_id integer;

@@ -9,7 +9,7 @@ return drover.id_base(clock_timestamp()) | nextval('drover.id_sequence');
 -- Creates the weekly partitions from the current week on; returns the names of the new ones.
 create or replace function drover.ensure_partitions(weeks_ahead integer default 4) returns setof text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   parent text;
@@ -37,7 +37,7 @@ end $$;
 -- Drops the partitions that ended before the given time; returns their names.
 create or replace function drover.drop_partitions(ended_before timestamptz) returns setof text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   part text;

@@ -1,7 +1,7 @@
 -- A database login of its own for a node: it may execute the node protocol, and only for that node.
 create or replace function drover.ensure_node_login(p_namespace_id integer, p_name text, p_password text) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   node_id integer;

@@ -6,7 +6,7 @@ return floor(least(max_ms::double precision, base_ms * power(2::double precision
 -- Puts a task whose lease is gone back into its queue.
 create or replace function drover.requeue(p_task_id bigint, p_queue_id integer, p_attempt integer) returns void
 language sql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
   insert into drover.task_ready (queue_id, sort_key, task_id, attempt)
@@ -19,7 +19,7 @@ create or replace function drover.settle_attempt(
   p_lease drover.task_lease, p_class text, p_message text, p_details json, p_result json, p_retry_after_ms bigint
 ) returns text
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -93,7 +93,7 @@ end $$;
 -- Takes back leases whose holder is gone or whose deadline has passed; each counts as a loss, or as a timeout.
 create or replace function drover.take_back(p_task_ids bigint[], p_fences bigint[], p_class text, p_message text) returns integer
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

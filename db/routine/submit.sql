@@ -5,7 +5,7 @@ create or replace function drover.insert_tasks(
   p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_names text[]
 ) returns void
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -33,7 +33,7 @@ create or replace function drover.submit(
   p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[]
 ) returns bigint[]
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   base bigint := drover.id_base(clock_timestamp());
@@ -53,7 +53,7 @@ create or replace function drover.submit_named(
   p_names text[], p_keys text[], p_hashes bytea[]
 ) returns table (task_id bigint, verdict text)
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -110,7 +110,7 @@ create or replace function drover.submit_failed(
   p_namespace_id integer, p_actor text, p_queue_id integer, p_payload json, p_name text, p_hash bytea, p_error json
 ) returns table (task_id bigint, verdict text)
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin

@@ -3,7 +3,7 @@
 -- Returns null where another replica is at it.
 create or replace function drover.sweep() returns json
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   control drover.control;
@@ -58,7 +58,7 @@ end $$;
 -- Adds the events since the last call to their totals. Events whose transaction may still be running wait.
 create or replace function drover.sum_events() returns void
 language plpgsql
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   cursor_xid xid8;
