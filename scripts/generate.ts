@@ -2,6 +2,9 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "./check-run.ts";
+import { errorPage } from "./document/error-page.ts";
+import { lifecyclePage } from "./document/lifecycle-page.ts";
+import { metricPage, settingPage } from "./document/reference-page.ts";
 
 /** A file that a program writes, whole or between two markers. */
 export interface Generated {
@@ -13,7 +16,12 @@ export interface Generated {
 }
 
 /** Every generated document. Add an entry, run `npm run generate`, commit the file. */
-const documents: Generated[] = [];
+const documents: Generated[] = [
+  { file: "docs/errors.md", render: errorPage },
+  { file: "docs/lifecycle.md", render: lifecyclePage },
+  { file: "docs/metrics.md", render: metricPage },
+  { file: "docs/settings.md", render: settingPage },
+];
 
 const isCheck = process.argv.includes("--check");
 const stale = [...(await generateContract()), ...(await generateDocuments())];

@@ -5,7 +5,14 @@ import type { Execution } from "@drover/domain/execution";
 import { formatTaskKey } from "@drover/domain/task-id";
 import { type Completer, createCompleter } from "@drover/worker/completer";
 import { createWorkLoop } from "@drover/worker/loop";
-import { claimKey, type Run, type RunOutcome, type RunRequest, type StopReason, type TaskExecutor } from "./executor/executor.ts";
+import {
+  claimKey,
+  type Run,
+  type RunOutcome,
+  type RunRequest,
+  type StopReason,
+  type TaskExecutor,
+} from "./executor/executor.ts";
 import { createShippedLog, type LogShipperOptions, type ShippedLog } from "./log-shipper.ts";
 import type { metrics as declarations } from "./metric.ts";
 import type { NodeSource, Slots } from "./source.ts";
@@ -130,7 +137,8 @@ export function createAgent({ source, executors, slots, shipLogs, graceSeconds, 
         const shipped = logs.get(claimKey(request)) ?? createShippedLog(request, { ...shipLogs, log });
         const one: InHand = { class: claim.class, executor: claim.executor, shipped, ...(run && { run }) };
         hand.set(claimKey(request), one);
-        if (run) log.info({ task: request.taskId, attempt: request.attempt }, "took up an attempt that was still running");
+        if (run)
+          log.info({ task: request.taskId, attempt: request.attempt }, "took up an attempt that was still running");
         void finish(request, one, run?.outcome ?? Promise.resolve(missing));
       }
     }
@@ -139,9 +147,10 @@ export function createAgent({ source, executors, slots, shipLogs, graceSeconds, 
   }
 
   const stopAll = async (reason: StopReason) => {
-    await Promise.all(hand.values().map((one) => one.run?.stop(reason)));
+    await Promise.all(hand.values().map(async (one) => one.run?.stop(reason)));
   };
-  const untilEmpty = () => (hand.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => emptied.push(resolve)));
+  const untilEmpty = () =>
+    hand.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => emptied.push(resolve));
 
   return {
     start: () => loop.start(),
@@ -153,7 +162,9 @@ export function createAgent({ source, executors, slots, shipLogs, graceSeconds, 
     },
     async stop(mode, deadline) {
       isStopping = true;
-      await source.drain().catch((error: unknown) => log.warn({ error }, "the control plane was not told of the drain"));
+      await source
+        .drain()
+        .catch((error: unknown) => log.warn({ error }, "the control plane was not told of the drain"));
       if (mode === "keep") {
         for (const one of hand.values()) if (one.executor === "docker") one.isKept = true;
         for (const [key, one] of hand) if (one.isKept) hand.delete(key);

@@ -3,7 +3,8 @@ import { HTTPException } from "hono/http-exception";
 import type { Log } from "@drover/daemon/log";
 import { DroverError, type ErrorReason } from "@drover/domain/error";
 
-const statuses = {
+/** What the REST paths answer for a reason. */
+export const statuses = {
   invalid: 400,
   not_found: 404,
   conflict: 409,

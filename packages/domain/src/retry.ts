@@ -1,3 +1,5 @@
+import { classesOf } from "./error-class.ts";
+
 /** What a submitter may say about further attempts. */
 export interface RetryPolicy {
   /** Attempts in all, the first included. */
@@ -31,7 +33,7 @@ export const defaultRetryPolicy: Readonly<RetryPolicy> = {
 };
 
 /** Error classes that another attempt cannot mend, under any policy. */
-export const neverRetried: readonly string[] = ["cancelled", "invalid_execution", "mount_refused", "quarantined"];
+export const neverRetried: readonly string[] = classesOf("final");
 
 /** Losses on different holders speak against the task; on a single holder they may be its own fault, for a while. */
 export const quarantineAfter = { losses: 3, distinctHolders: 2, lossesAnywhere: 10 } as const;

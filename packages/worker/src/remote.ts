@@ -88,7 +88,7 @@ export function createRemoteSource({
             class: task.class,
             type: task.type,
             timeoutSeconds: Number(task.timeout?.seconds ?? 1800n),
-            payload: task.payload === undefined ? null : (toJson(ValueSchema, task.payload) as Json),
+            payload: task.payload === undefined ? null : toJson(ValueSchema, task.payload),
           })),
           cancels,
           nextPollMs: 0,

@@ -125,7 +125,13 @@ describe("worker", () => {
     await stopped;
     expect(begun).toBe(1);
     const states = await Promise.all(ids.map(stateOf));
-    expect(states.toSorted()).toEqual(["completed", "pending", "pending", "pending", "pending"]);
+    expect(states.toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual([
+      "completed",
+      "pending",
+      "pending",
+      "pending",
+      "pending",
+    ]);
     const rows = await getTasks(
       db,
       1,

@@ -44,7 +44,7 @@ export function createSubmitTask(deps: Deps): SubmitTask {
   const { db, directory, waker } = deps;
 
   const insert = async (items: Prepared[]): Promise<(Submitted | DroverError)[]> => {
-    const answers = new Array<Submitted | DroverError>(items.length);
+    const answers: (Submitted | DroverError)[] = Array.from({ length: items.length });
     for (const group of groupBy(items, (item) => `${item.namespaceId} ${item.actor}`)) {
       const [first] = group;
       if (first === undefined) continue;
@@ -83,7 +83,7 @@ export function createSubmitTask(deps: Deps): SubmitTask {
     },
     async many(caller, drafts) {
       const prepared = await Promise.all(
-        drafts.map((draft) =>
+        drafts.map(async (draft) =>
           draft instanceof DroverError
             ? draft
             : prepare(directory, db, caller, draft).catch((error: unknown) => refusal(error)),

@@ -10,7 +10,7 @@ import {
   ExecutionSchema,
   Executor,
   type Task,
-  TaskErrorSchema,
+  type TaskErrorSchema,
   TaskSchema,
   TaskState,
 } from "@drover/proto/drover/task";

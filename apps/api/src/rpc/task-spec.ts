@@ -1,7 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Duration, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Execution, ExecutorName } from "@drover/domain/execution";
-import type { Json } from "@drover/domain/json";
 import { type Execution as ExecutionMessage, Executor, type TaskSpec } from "@drover/proto/drover/task";
 import type { TaskDraft } from "../operation/submit-task.ts";
 
@@ -12,7 +11,7 @@ export function draftOf(spec: TaskSpec): TaskDraft {
     idempotencyKey: spec.idempotencyKey,
     class: spec.class || "cpu_short",
     type: spec.type,
-    payload: spec.payload === undefined ? null : (toJson(ValueSchema, spec.payload) as Json),
+    payload: spec.payload === undefined ? null : toJson(ValueSchema, spec.payload),
     execution: spec.execution && executionOf(spec.execution),
     priority: spec.priority,
     delayMs: spec.delay && millis(spec.delay),

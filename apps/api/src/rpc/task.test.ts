@@ -2,7 +2,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLog } from "@drover/daemon/log";
 import { ClassService } from "@drover/proto/drover/class";
-import { Executor, TaskService, TaskState, type WatchTasksResponse } from "@drover/proto/drover/task";
+import { Executor, TaskService, TaskState } from "@drover/proto/drover/task";
 import { createDirectSource } from "@drover/worker/direct";
 import { createWorker, TaskFailure } from "@drover/worker/worker";
 import { createTestApi, type TestApi } from "../testing.ts";
@@ -186,8 +186,7 @@ describe("TaskService", () => {
     const { id } = await tasks.submitTask({ task: { type: "watched" } });
     const seen: (TaskState | undefined)[] = [];
     const watching = (async () => {
-      for await (const { task } of tasks.watchTasks({ ids: [id] }) as AsyncIterable<WatchTasksResponse>)
-        seen.push(task?.state);
+      for await (const { task } of tasks.watchTasks({ ids: [id] })) seen.push(task?.state);
     })();
     await expect.poll(() => seen).toEqual([TaskState.PENDING]);
     const worker = await startWorker({ watched: () => door });

@@ -17,7 +17,7 @@ import {
   type ListTasksRequest,
   PendingSchema,
   SubmitVerdictSchema,
-  TaskService,
+  type TaskService,
   TaskSpecSchema,
   type TaskState,
 } from "@drover/proto/drover/task";

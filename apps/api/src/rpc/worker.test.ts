@@ -45,7 +45,7 @@ describe("WorkerService", () => {
       holder: "w1",
       result: { kind: { case: "boolValue", value: true } },
     });
-    const [{ key = 0n, fence = 0n } = {}] = claimed.slice(2);
+    const { key, fence } = claimed[2] ?? { key: 0n, fence: 0n };
     expect((await workers.listHeldTasks({ session })).claims).toMatchObject([{ key, fence }]);
     expect(
       (
