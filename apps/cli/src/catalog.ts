@@ -1,0 +1,41 @@
+import type { Command } from "./command.ts";
+import { classCreate, classLimit, classList, classPause, classResume } from "./command/class.ts";
+import { completion } from "./command/completion.ts";
+import { agent, api, migrate } from "./command/daemon.ts";
+import { nodeGet, nodeList, nodeLogin } from "./command/node.ts";
+import { status } from "./command/status.ts";
+import { taskCancel } from "./command/task-cancel.ts";
+import { taskGet } from "./command/task-get.ts";
+import { taskList } from "./command/task-list.ts";
+import { taskLogs } from "./command/task-logs.ts";
+import { taskRetry } from "./command/task-retry.ts";
+import { taskSubmit } from "./command/task-submit.ts";
+import { taskWatch } from "./command/task-watch.ts";
+import { up } from "./command/up.ts";
+import { version } from "./command/version.ts";
+
+/** Everything that `drover` can do, in the order of the help. */
+export const commands: readonly Command[] = [
+  up,
+  status,
+  taskSubmit,
+  taskGet,
+  taskList,
+  taskWatch,
+  taskLogs,
+  taskCancel,
+  taskRetry,
+  classList,
+  classCreate,
+  classPause,
+  classResume,
+  classLimit,
+  nodeList,
+  nodeGet,
+  nodeLogin,
+  api,
+  agent,
+  migrate,
+  version,
+  completion,
+];

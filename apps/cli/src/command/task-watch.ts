@@ -1,0 +1,40 @@
+import type { Task } from "@drover/proto/drover/task";
+import { defineCommand } from "../command.ts";
+import { followTasks } from "../follow.ts";
+import type { Output } from "../output.ts";
+import { errorText, stateCell, taskJson } from "../task-view.ts";
+import { taskStateWord } from "../word.ts";
+
+/** `drover task watch` */
+export const taskWatch = defineCommand({
+  name: "task watch",
+  summary: "Follow tasks until all are done.",
+  about:
+    "Says each task as it is now, then each change. Exits 0 when all have completed, 1 when one failed or was cancelled.",
+  positionals: [{ name: "ID", doc: "The task to follow.", isRepeatable: true }],
+  options: {},
+  examples: [
+    { line: "drover task watch t0s87r5pwsp000", meaning: "Follow one task" },
+    { line: "drover task watch --json t0s87r5pwsp000 | jq -r .state", meaning: "One JSON object a line, for programs" },
+  ],
+  async run({ client, output, signal }, { positionals }) {
+    const last = await followTasks({ client, ids: positionals, signal, onChange: (task) => showChange(task, output) });
+    return last.values().every((task) => taskStateWord(task.state) === "completed") ? 0 : 1;
+  },
+});
+
+/** Says the state of a task in one line. */
+export function showChange(task: Task, output: Output): void {
+  if (output.isJson) return output.jsonLine(taskJson(task));
+  const { text, color } = stateCell(task);
+  const where = task.holder !== "" && text === "running" ? `on ${task.holder}` : "";
+  const attempt = task.attempt > 1 ? `attempt ${task.attempt}` : "";
+  const cause = task.error === undefined ? "" : errorText(task.error);
+  const time = new Date().toTimeString().slice(0, 8);
+  output.line(
+    [output.paint(time, "dim"), task.id, output.paint(text.padEnd(10), color), where, attempt, cause]
+      .filter(Boolean)
+      .join("  ")
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,32 @@
+import type { ErrorReason } from "@drover/domain/error";
+
+/** What `drover` exits with. */
+export type ExitCode = keyof typeof exitCodes;
+
+/** Every exit code and its meaning, for the docs and for `drover --help`. */
+export const exitCodes = {
+  0: "done; where a task was waited for, it completed",
+  1: "a task failed or was cancelled, or the request was refused",
+  2: "the command line or the input is wrong",
+  3: "there is no such task, class or node",
+  4: "the API cannot be reached, or is not ready",
+  5: "the deadline passed",
+  130: "interrupted",
+} as const;
+
+/** The exit code for a refusal. */
+export function exitCodeOf(reason: ErrorReason): ExitCode {
+  return codeByReason[reason];
+}
+
+const codeByReason = {
+  invalid: 2,
+  not_found: 3,
+  conflict: 1,
+  overloaded: 1,
+  unavailable: 4,
+  unimplemented: 1,
+  forbidden: 1,
+  deadline: 5,
+  internal: 1,
+} as const satisfies Record<ErrorReason, ExitCode>;

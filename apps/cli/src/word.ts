@@ -1,0 +1,47 @@
+import type { GenEnum } from "@bufbuild/protobuf/codegenv2";
+import { NodeStateSchema } from "@drover/proto/drover/node";
+import { ExecutorSchema, type Task, TaskStateSchema } from "@drover/proto/drover/task";
+import type { TaskState } from "@drover/domain/task";
+import type { Color } from "./table.ts";
+
+/** The word of the product for a task's state. */
+export function taskStateWord(state: Task["state"]): TaskState | "unspecified" {
+  return wordOf(TaskStateSchema, state) as TaskState | "unspecified";
+}
+
+/** The word for how a task is run. */
+export function executorWord(executor: Task["executor"]): string {
+  return wordOf(ExecutorSchema, executor);
+}
+
+/** The word for a node's state. */
+export function nodeStateWord(state: number): string {
+  return wordOf(NodeStateSchema, state);
+}
+
+/** The number of a task's state in the contract. */
+export function taskStateNumber(word: TaskState): Task["state"] {
+  const found = TaskStateSchema.values.find(({ localName }) => localName.toLowerCase() === word);
+  return (found?.number ?? 0) as Task["state"];
+}
+
+/** The colour in which a state is shown. */
+export function stateColor(word: string): Color | undefined {
+  return colors[word];
+}
+
+function wordOf(schema: GenEnum<number>, number: number): string {
+  return schema.value[number]?.localName.toLowerCase() ?? `unknown (${number})`;
+}
+
+const colors: Record<string, Color> = {
+  completed: "green",
+  ready: "green",
+  running: "blue",
+  failed: "red",
+  lost: "red",
+  cancelled: "yellow",
+  draining: "yellow",
+  paused: "yellow",
+  waiting: "dim",
+};
