@@ -14,6 +14,7 @@ const protobuf = {
   message: "Operations know no protobuf: translate in rpc/ or compat/.",
 };
 const transport = { group: ["**/rpc/**", "**/compat/**"], message: "Operations do not know who calls them." };
+const worker = { group: ["@drover/worker/**"], message: "Only the API's tests run workers." };
 const node = { group: ["node:*"], message: "Decisions are pure: what they need comes as an argument." };
 const agentDatabase = {
   group: ["@drover/db/query/**", "@drover/db/schema/**"],
@@ -58,7 +59,8 @@ export default defineConfig({
   overrides: [
     { files: ["db/**"], rules: forbidImports(general, []) },
     { files: ["packages/domain/**"], rules: forbidImports(general, [sqlLibrary, node]) },
-    { files: ["apps/api/src/operation/**"], rules: forbidImports(general, [sqlLibrary, protobuf, transport]) },
+    { files: ["apps/api/**"], rules: forbidImports(general, [sqlLibrary, worker]) },
+    { files: ["apps/api/src/operation/**"], rules: forbidImports(general, [sqlLibrary, protobuf, transport, worker]) },
     { files: ["apps/agent/**"], rules: forbidImports(general, [sqlLibrary, agentDatabase]) },
     { files: ["apps/agent/src/docker/**"], rules: forbidImports([processState], [sqlLibrary, agentDatabase]) },
     { files: ["apps/cli/**", "apps/dashboard/**"], rules: forbidImports(general, [sqlLibrary, database]) },
