@@ -27,7 +27,12 @@ export interface HostOptions {
 /** Everything that an agent runs, as services in the order in which they start. */
 export async function createHost({ values, databaseUrl, name, version, log }: HostOptions): Promise<Service[]> {
   const slots = Object.fromEntries(values.slots);
-  const db = openDatabase({ url: databaseUrl, maxConnections: 1, isPooled: values.isPooled, applicationName: `drover-agent ${name}` });
+  const db = openDatabase({
+    url: databaseUrl,
+    maxConnections: 1,
+    isPooled: values.isPooled,
+    applicationName: `drover-agent ${name}`,
+  });
   const wakeups = values.notify && !values.isPooled ? createWakeups({ url: databaseUrl }) : undefined;
   const metrics = createMetrics({ declarations });
   const taskBase = resolve(values.taskDir);
@@ -55,7 +60,9 @@ export async function createHost({ values, databaseUrl, name, version, log }: Ho
   let facts: Record<string, string> = host;
   const probe = async () => {
     const before = ready.join();
-    const answers = await Promise.all(executors.map(async (executor) => ({ name: executor.name, answer: await executor.probe() })));
+    const answers = await Promise.all(
+      executors.map(async (executor) => ({ name: executor.name, answer: await executor.probe() })),
+    );
     ready = answers.flatMap(({ name: executor, answer }) => (answer.ready ? [executor] : []));
     facts = { ...host };
     for (const { name: executor, answer } of answers) {
@@ -88,7 +95,11 @@ export async function createHost({ values, databaseUrl, name, version, log }: Ho
 
   return [
     { name: "database", start: async () => {}, stop: () => db.close() },
-    { name: "wakeups", start: async () => void wakeups?.start().catch((error: unknown) => log.warn({ error }, "no hints; polling")), stop: async () => wakeups?.stop() },
+    {
+      name: "wakeups",
+      start: async () => void wakeups?.start().catch((error: unknown) => log.warn({ error }, "no hints; polling")),
+      stop: async () => wakeups?.stop(),
+    },
     {
       name: "agent",
       start: () => agent.start(),

@@ -87,7 +87,12 @@ export function createShippedLog(
     async end() {
       for (const [stream, { text, atMs }] of partial) if (text !== "") add(stream, text, atMs);
       partial.clear();
-      if (lostBytes > 0) lines.push(["system", Date.now(), `${lostBytes} bytes of log were not kept: an attempt keeps ${maxBytes} at most.`]);
+      if (lostBytes > 0)
+        lines.push([
+          "system",
+          Date.now(),
+          `${lostBytes} bytes of log were not kept: an attempt keeps ${maxBytes} at most.`,
+        ]);
       ship();
       await shipping;
     },

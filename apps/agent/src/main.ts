@@ -19,7 +19,11 @@ async function main(): Promise<number> {
   const name = values.node ?? hostname().toLowerCase();
   log.info({ settings: given, node: name }, "starting");
   const services = await createHost({ values, databaseUrl, name, version: "0.1.0", log });
-  const { clean } = await runServices(services, { signal: stopSignal({ process }), stopSeconds: values.stopSeconds, log });
+  const { clean } = await runServices(services, {
+    signal: stopSignal({ process }),
+    stopSeconds: values.stopSeconds,
+    log,
+  });
   return clean ? 0 : 1;
 }
 

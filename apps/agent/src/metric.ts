@@ -17,7 +17,16 @@ export const metrics = {
     buckets: [0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200],
   },
   leased: { name: "drover_agent_leased", type: "gauge", help: "1 while the lease is held." },
-  executorReady: { name: "drover_agent_executor_ready", type: "gauge", help: "1 where an executor can run tasks.", labels: ["executor"] },
-  stale: { name: "drover_agent_stale_reports_total", type: "counter", help: "Reports that came after the claim was gone." },
+  executorReady: {
+    name: "drover_agent_executor_ready",
+    type: "gauge",
+    help: "1 where an executor can run tasks.",
+    labels: ["executor"],
+  },
+  stale: {
+    name: "drover_agent_stale_reports_total",
+    type: "counter",
+    help: "Reports that came after the claim was gone.",
+  },
   swept: { name: "drover_agent_swept_total", type: "counter", help: "Leftovers of former lives that were removed." },
 } as const satisfies MetricDeclarations;

@@ -58,8 +58,18 @@ export const settings = {
     default: false,
     doc: "Runs tasks as processes of this host as well: nothing isolates them.",
   },
-  docker: { name: "DROVER_AGENT_DOCKER", kind: flag(), default: true, doc: "Runs tasks in containers where an engine answers." },
-  dockerHost: { name: "DROVER_AGENT_DOCKER_HOST", kind: text(), optional: true, doc: "As DOCKER_HOST. Unset: the local socket." },
+  docker: {
+    name: "DROVER_AGENT_DOCKER",
+    kind: flag(),
+    default: true,
+    doc: "Runs tasks in containers where an engine answers.",
+  },
+  dockerHost: {
+    name: "DROVER_AGENT_DOCKER_HOST",
+    kind: text(),
+    optional: true,
+    doc: "As DOCKER_HOST. Unset: the local socket.",
+  },
   mounts: {
     name: "DROVER_AGENT_MOUNTS",
     kind: list({ pattern: /^\// }),

@@ -34,7 +34,15 @@ export interface NodeSource extends Source<HeldClaim, Slots | undefined> {
 }
 
 /** The control plane as an agent sees it: the node protocol over Postgres. */
-export function createNodeSource({ db, wakeups, name, namespace = "default", version, facts, onHeld }: NodeSourceOptions): NodeSource {
+export function createNodeSource({
+  db,
+  wakeups,
+  name,
+  namespace = "default",
+  version,
+  facts,
+  onHeld,
+}: NodeSourceOptions): NodeSource {
   let life: { holderId: number; epoch: string } | undefined;
   const current = () => {
     if (life === undefined) throw new Error("the agent is not registered yet");
@@ -42,7 +50,15 @@ export function createNodeSource({ db, wakeups, name, namespace = "default", ver
   };
   return {
     async register() {
-      const registered = await register(db, { kind: "node", name, namespace, taskTypes: [], classes: null, version, ...facts() });
+      const registered = await register(db, {
+        kind: "node",
+        name,
+        namespace,
+        taskTypes: [],
+        classes: null,
+        version,
+        ...facts(),
+      });
       life = { holderId: registered.holderId, epoch: registered.epoch };
       onHeld(registered.held);
       return { leaseSeconds: registered.leaseSeconds };

@@ -20,8 +20,10 @@ export function createStatusPage({ addresses, metrics, health }: StatusPageOptio
     async start() {
       for (const address of addresses) {
         const server = createServer((request, response) => {
-          const answer = (status: number, type: string, body: string) => response.writeHead(status, { "content-type": type }).end(body);
-          if (request.method !== "GET" && request.method !== "HEAD") return void answer(405, "text/plain", "Expected GET.\n");
+          const answer = (status: number, type: string, body: string) =>
+            response.writeHead(status, { "content-type": type }).end(body);
+          if (request.method !== "GET" && request.method !== "HEAD")
+            return void answer(405, "text/plain", "Expected GET.\n");
           switch (request.url?.split("?", 1)[0]) {
             case "/health": {
               const { ok, body } = health();
