@@ -8,15 +8,20 @@ export interface LoopOptions {
   deps: Deps;
   log: Log;
   retentionDays: number;
+  leaseSeconds: number;
+  leaseMarginSeconds: number;
   onSweep: (report: SweepReport) => void;
 }
 
 /** What every replica does beside answering; all of it safe on any number of them. */
-export function createLoops({ deps, log, retentionDays, onSweep }: LoopOptions): Service[] {
+export function createLoops({ deps, log, retentionDays, leaseSeconds, leaseMarginSeconds, onSweep }: LoopOptions): Service[] {
+  // A pause as long as a lease and its margin counts as an outage, after which nobody is declared lost for a while:
+  // the sweeps themselves must not make one.
+  const sweepMs = Math.min(5_000, ((leaseSeconds + leaseMarginSeconds) * 1_000) / 3);
   return [
     createLoop({
       name: "sweep",
-      intervalMs: 5_000,
+      intervalMs: sweepMs,
       log,
       async run() {
         const report = await sweep(deps.db);

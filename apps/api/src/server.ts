@@ -135,5 +135,5 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
     metrics.handles.liveHolders.set(report.live);
     metrics.handles.sweepTaken.inc(report.taken);
   };
-  return [database, hints, ...createLoops({ deps, log, retentionDays: values.retentionDays, onSweep }), probe, front];
+  return [database, hints, ...createLoops({ deps, log, ...values, onSweep }), probe, front];
 }
