@@ -23,7 +23,11 @@ export interface RetryOptions extends Partial<Backoff> {
 }
 
 /** How long to wait after so many failures in a row (1 or more); jitter only shortens, so the cap holds. */
-export function backoffMs(failures: number, { baseMs, capMs, factor = 2, jitter = 0.5 }: Backoff, random: () => number = Math.random): number {
+export function backoffMs(
+  failures: number,
+  { baseMs, capMs, factor = 2, jitter = 0.5 }: Backoff,
+  random: () => number = Math.random,
+): number {
   const grown = Math.min(capMs, baseMs * factor ** (Math.max(1, failures) - 1));
   return grown * (1 - jitter * random());
 }

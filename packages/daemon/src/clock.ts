@@ -21,7 +21,15 @@ export const systemClock: Clock = {
 const longestTimerMs = 2 ** 31 - 1;
 
 /** Waits, unless the signal aborts first: then rejects with its reason. */
-export function pause({ waitMs, signal, clock = systemClock }: { waitMs: number; signal?: AbortSignal; clock?: Clock }): Promise<void> {
+export function pause({
+  waitMs,
+  signal,
+  clock = systemClock,
+}: {
+  waitMs: number;
+  signal?: AbortSignal;
+  clock?: Clock;
+}): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason as Error);
     const abort = () => {

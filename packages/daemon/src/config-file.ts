@@ -50,15 +50,22 @@ export function readConfigFile({ content, path, settings, otherNames }: ConfigFi
   const take = (setting: Setting, node: unknown, key: string): void => {
     if (node === null || node === "") return;
     const text = textOf(setting.kind, node);
-    if (text === undefined) return fault(setting.name, `expected ${setting.kind.expects}, got ${misfitOf(setting.kind, node)} from ${path} (key ${key}).`);
-    if (file.found.has(setting.name)) return fault(setting.name, `expected one value, got two from ${path}: nested and as ${key}.`);
+    if (text === undefined)
+      return fault(
+        setting.name,
+        `expected ${setting.kind.expects}, got ${misfitOf(setting.kind, node)} from ${path} (key ${key}).`,
+      );
+    if (file.found.has(setting.name))
+      return fault(setting.name, `expected one value, got two from ${path}: nested and as ${key}.`);
     file.found.set(setting.name, { text, key });
   };
 
   const root = parseContent(content);
-  if ("fault" in root) fault(configFileName, `expected YAML or JSON in ${path}, got text that cannot be read: ${root.fault}.`);
+  if ("fault" in root)
+    fault(configFileName, `expected YAML or JSON in ${path}, got text that cannot be read: ${root.fault}.`);
   else if (isMap(root.value)) visit(root.value, "");
-  else if (root.value !== null) fault(configFileName, `expected keys with values in ${path}, got ${nameOf(root.value)}.`);
+  else if (root.value !== null)
+    fault(configFileName, `expected keys with values in ${path}, got ${nameOf(root.value)}.`);
   return file;
 }
 
@@ -68,7 +75,12 @@ function parseContent(content: string): { value: unknown } | { fault: string } {
     return { value: parse(content, { schema: "failsafe", customTags: ["null"] }) };
   } catch (error) {
     // Only the first line: those below quote the file, and so perhaps a secret.
-    return { fault: String(error instanceof Error ? error.message : error).split("\n", 1)[0]?.replace(/:$/, "") ?? "" };
+    return {
+      fault:
+        String(error instanceof Error ? error.message : error)
+          .split("\n", 1)[0]
+          ?.replace(/:$/, "") ?? "",
+    };
   }
 }
 
@@ -76,7 +88,9 @@ function textOf(kind: Kind<unknown>, node: unknown): string | undefined {
   if (typeof node === "string") return node;
   if (kind.shape === "list" && Array.isArray(node)) return joined(node);
   if (kind.shape === "map" && isMap(node)) {
-    return joined(Object.entries(node).map(([name, value]) => (typeof value === "string" ? `${name}=${value}` : undefined)));
+    return joined(
+      Object.entries(node).map(([name, value]) => (typeof value === "string" ? `${name}=${value}` : undefined)),
+    );
   }
   return undefined;
 }

@@ -37,7 +37,11 @@ export interface ConfigResult<S extends Settings> {
 }
 
 /** Declares the settings of an app. Throws when the declaration itself is wrong: a name twice, a default that does not parse. */
-export function defineConfig<const S extends Settings>({ settings, otherNames = [], check = () => [] }: ConfigOptions<S>): Config<S> {
+export function defineConfig<const S extends Settings>({
+  settings,
+  otherNames = [],
+  check = () => [],
+}: ConfigOptions<S>): Config<S> {
   const all = Object.values(settings);
   checkDeclaration(all);
   return {
@@ -45,16 +49,27 @@ export function defineConfig<const S extends Settings>({ settings, otherNames = 
     read({ env, readFile = (path) => readFileSync(path, "utf8") }) {
       const file = openFile({ path: env[configFileName]?.trim(), readFile, settings: all, otherNames });
       const faults = [...file.faults];
-      const picks = Object.entries(settings).map(([key, setting]) => ({ key, setting, pick: pick(setting, env, file) }));
-      for (const { setting, pick: picked } of picks) if ("fault" in picked) faults.push({ name: setting.name, message: picked.fault });
+      const picks = Object.entries(settings).map(([key, setting]) => ({
+        key,
+        setting,
+        pick: pick(setting, env, file),
+      }));
+      for (const { setting, pick: picked } of picks)
+        if ("fault" in picked) faults.push({ name: setting.name, message: picked.fault });
       // The one cast: each value was parsed by its own setting's kind.
-      const values = Object.fromEntries(picks.map(({ key, pick: picked }) => [key, "value" in picked ? picked.value : undefined])) as SettingValues<S>;
+      const values = Object.fromEntries(
+        picks.map(({ key, pick: picked }) => [key, "value" in picked ? picked.value : undefined]),
+      ) as SettingValues<S>;
       if (faults.length === 0) faults.push(...check(values));
       if (faults.length > 0) throw faultsError(faults);
-      const set = picks.flatMap(({ setting, pick: picked }) => ("source" in picked && picked.source ? [{ setting, ...picked }] : []));
+      const set = picks.flatMap(({ setting, pick: picked }) =>
+        "source" in picked && picked.source ? [{ setting, ...picked }] : [],
+      );
       return {
         values,
-        given: Object.fromEntries(set.map(({ setting, text, source }) => [setting.name, `${shown(setting, text)} from ${source}`])),
+        given: Object.fromEntries(
+          set.map(({ setting, text, source }) => [setting.name, `${shown(setting, text)} from ${source}`]),
+        ),
         secrets: set.flatMap(({ setting, text }) => [...(setting.secret ? [text] : []), ...urlPasswords(text)]),
         warnings: strangers(env, all, otherNames),
       };
@@ -65,10 +80,14 @@ export function defineConfig<const S extends Settings>({ settings, otherNames = 
 function checkDeclaration(settings: readonly Setting[]): void {
   const names = new Set<string>([configFileName]);
   for (const { name, kind, default: text } of settings) {
-    if (names.has(name)) throw new DroverError("internal", `Expected each setting to be declared once, got ${name} again. Rename one.`);
+    if (names.has(name))
+      throw new DroverError("internal", `Expected each setting to be declared once, got ${name} again. Rename one.`);
     names.add(name);
     if (text !== undefined && kind.parse(String(text)) === undefined) {
-      throw new DroverError("internal", `Expected the default of ${name} to be ${kind.expects}, got ${String(text)}. Correct the declaration.`);
+      throw new DroverError(
+        "internal",
+        `Expected the default of ${name} to be ${kind.expects}, got ${String(text)}. Correct the declaration.`,
+      );
     }
   }
 }
@@ -99,11 +118,14 @@ function pick(setting: Setting, env: ConfigInput["env"], file: ConfigFile & { pa
   if (fromEnv) return parsed(setting, fromEnv, "the environment");
   const fromFile = file.found.get(setting.name);
   if (fromFile) return parsed(setting, fromFile.text.trim(), `${file.path} (key ${fromFile.key})`);
-  if (setting.default !== undefined) return { value: setting.kind.parse(String(setting.default)), text: String(setting.default) };
+  if (setting.default !== undefined)
+    return { value: setting.kind.parse(String(setting.default)), text: String(setting.default) };
   // What a broken file holds is not known, so it is not called missing.
   const isUnknown = file.faults.some((fault) => fault.name === setting.name || fault.name === configFileName);
   if (setting.optional || isUnknown) return { value: undefined, text: "" };
-  return { fault: `expected ${setting.kind.expects}, got nothing. Set it in the environment, or as ${fileKey(setting.name)} in the file that ${configFileName} names.` };
+  return {
+    fault: `expected ${setting.kind.expects}, got nothing. Set it in the environment, or as ${fileKey(setting.name)} in the file that ${configFileName} names.`,
+  };
 }
 
 function parsed(setting: Setting, text: string, source: string): Pick {

@@ -1,13 +1,20 @@
 import { DroverError } from "@drover/domain/error";
 
 /** Waits for the work, but not past the deadline: then it rejects with reason `deadline`, naming what was awaited. */
-export async function within<T>(work: Promise<T>, { deadline, what }: { deadline: AbortSignal; what: string }): Promise<T> {
+export async function within<T>(
+  work: Promise<T>,
+  { deadline, what }: { deadline: AbortSignal; what: string },
+): Promise<T> {
   const passed = Promise.withResolvers<never>();
   const abort = () =>
     passed.reject(
-      new DroverError("deadline", `Expected ${what} in time, but the deadline passed. Look at what it waits for, or allow it longer.`, {
-        cause: deadline.reason,
-      }),
+      new DroverError(
+        "deadline",
+        `Expected ${what} in time, but the deadline passed. Look at what it waits for, or allow it longer.`,
+        {
+          cause: deadline.reason,
+        },
+      ),
     );
   if (deadline.aborted) abort();
   else deadline.addEventListener("abort", abort, { once: true });

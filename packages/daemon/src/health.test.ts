@@ -15,7 +15,13 @@ describe("createHealth", () => {
   it("is alive but not ready before anything was checked", () => {
     const { health } = setup();
     expect(health.state()).toMatchObject({ isLive: true, isReady: false, isDraining: false });
-    expect(health.state().checks[0]).toEqual({ name: "database", kind: "ready", ok: undefined, message: "not checked yet", at: undefined });
+    expect(health.state().checks[0]).toEqual({
+      name: "database",
+      kind: "ready",
+      ok: undefined,
+      message: "not checked yet",
+      at: undefined,
+    });
   });
 
   it("is ready when every ready check says yes, and not when one fails, with the reason", () => {
@@ -24,7 +30,11 @@ describe("createHealth", () => {
     expect(health.state().isReady).toBe(true);
     health.report("database", { ok: false, message: "The database does not answer." });
     expect(health.state()).toMatchObject({ isLive: true, isReady: false });
-    expect(health.state().checks[0]).toMatchObject({ ok: false, message: "The database does not answer.", at: new Date(1_000) });
+    expect(health.state().checks[0]).toMatchObject({
+      ok: false,
+      message: "The database does not answer.",
+      at: new Date(1_000),
+    });
   });
 
   it("is neither alive nor ready when a live check fails", () => {
@@ -62,6 +72,8 @@ describe("createHealth", () => {
 
   it("refuses a result of a check that nobody declared", () => {
     const { health } = setup();
-    expect(() => health.report("databse" as "database", { ok: true })).toThrow("one of the checks database, loops, got databse");
+    expect(() => health.report("databse" as "database", { ok: true })).toThrow(
+      "one of the checks database, loops, got databse",
+    );
   });
 });

@@ -38,7 +38,10 @@ export interface HealthOptions<Name extends string> {
 }
 
 /** Keeps what is known of a process's health; it asks nobody, the owners of the checks report. */
-export function createHealth<Name extends string>({ checks: declared, now = () => new Date() }: HealthOptions<Name>): Health<Name> {
+export function createHealth<Name extends string>({
+  checks: declared,
+  now = () => new Date(),
+}: HealthOptions<Name>): Health<Name> {
   const checks = new Map(
     Object.entries<CheckKind>(declared).map(([name, kind]): [string, CheckState] => [
       name,
@@ -59,7 +62,11 @@ export function createHealth<Name extends string>({ checks: declared, now = () =
   return {
     report(name, { ok, message = ok ? "ok" : "failed" }) {
       const check = checks.get(name);
-      if (!check) throw new DroverError("internal", `Expected one of the checks ${[...checks.keys()].join(", ")}, got ${name}. Declare it.`);
+      if (!check)
+        throw new DroverError(
+          "internal",
+          `Expected one of the checks ${[...checks.keys()].join(", ")}, got ${name}. Declare it.`,
+        );
       change(() => void checks.set(name, { ...check, ok, message, at: now() }));
     },
     drain() {

@@ -15,13 +15,44 @@ describe("kinds of settings", () => {
     ["milliseconds", seconds(), "250ms", 0.25],
     ["days", seconds(), "7d", 604_800],
     ["a word of a set", oneOf(["info", "debug"]), "debug", "debug"],
-    ["addresses", addresses(), "127.0.0.1:9097, [::1]:0", [{ host: "127.0.0.1", port: 9097 }, { host: "::1", port: 0 }]],
+    [
+      "addresses",
+      addresses(),
+      "127.0.0.1:9097, [::1]:0",
+      [
+        { host: "127.0.0.1", port: 9097 },
+        { host: "::1", port: 0 },
+      ],
+    ],
     ["a list", list(), "/data, /models", ["/data", "/models"]],
-    ["counts", counts(), "cpu_short=4, gpu=1", new Map([["cpu_short", 4], ["gpu", 1]])],
+    [
+      "counts",
+      counts(),
+      "cpu_short=4, gpu=1",
+      new Map([
+        ["cpu_short", 4],
+        ["gpu", 1],
+      ]),
+    ],
     ["a text", text({ pattern: /^[a-z]+$/ }), "abc", "abc"],
-    ["a database URL", postgres, "postgres://u:p@db:5432/x?sslmode=require", "postgres://u:p@db:5432/x?sslmode=require"],
-    ["a database URL with several hosts", postgres, "postgresql://u:p@a:5432,b:5433/x", "postgresql://u:p@a:5432,b:5433/x"],
-    ["a database URL for a socket", postgres, "postgres:///x?host=/run/postgresql", "postgres:///x?host=/run/postgresql"],
+    [
+      "a database URL",
+      postgres,
+      "postgres://u:p@db:5432/x?sslmode=require",
+      "postgres://u:p@db:5432/x?sslmode=require",
+    ],
+    [
+      "a database URL with several hosts",
+      postgres,
+      "postgresql://u:p@a:5432,b:5433/x",
+      "postgresql://u:p@a:5432,b:5433/x",
+    ],
+    [
+      "a database URL for a socket",
+      postgres,
+      "postgres:///x?host=/run/postgresql",
+      "postgres:///x?host=/run/postgresql",
+    ],
   ])("read %s", (_, kind, raw, value) => {
     expect(kind.parse(raw)).toEqual(value);
   });
@@ -52,7 +83,13 @@ describe("kinds of settings", () => {
   });
 
   it("say their range in words", () => {
-    const said = [integer({ min: 1, max: 5 }), integer({ min: 0 }), integer({ max: 9 }), integer(), seconds({ min: 1, max: 60 })];
+    const said = [
+      integer({ min: 1, max: 5 }),
+      integer({ min: 0 }),
+      integer({ max: 9 }),
+      integer(),
+      seconds({ min: 1, max: 60 }),
+    ];
     expect(said.map((kind) => kind.expects)).toEqual([
       "a whole number from 1 to 5",
       "a whole number of at least 0",

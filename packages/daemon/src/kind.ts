@@ -71,12 +71,23 @@ export function oneOf<const W extends string>(words: readonly W[]): Kind<W> {
 
 /** One or more addresses, separated by commas. */
 export function addresses(): Kind<readonly Address[]> {
-  return { expects: "host:port, or several separated by commas", shape: "list", parse: (raw) => parseItems(raw, parseAddress) };
+  return {
+    expects: "host:port, or several separated by commas",
+    shape: "list",
+    parse: (raw) => parseItems(raw, parseAddress),
+  };
 }
 
 /** Texts separated by commas. */
-export function list({ pattern, expects = "a list separated by commas" }: { pattern?: RegExp; expects?: string } = {}): Kind<readonly string[]> {
-  return { expects, shape: "list", parse: (raw) => parseItems(raw, (item) => (item === "" || (pattern && !pattern.test(item)) ? undefined : item)) };
+export function list({
+  pattern,
+  expects = "a list separated by commas",
+}: { pattern?: RegExp; expects?: string } = {}): Kind<readonly string[]> {
+  return {
+    expects,
+    shape: "list",
+    parse: (raw) => parseItems(raw, (item) => (item === "" || (pattern && !pattern.test(item)) ? undefined : item)),
+  };
 }
 
 /** Whole numbers by name: cpu_short=4,gpu=1. */
@@ -107,7 +118,9 @@ export function url({ schemes }: { schemes: readonly string[] }): Kind<string> {
       const [, scheme = "", login, hosts = "", rest = ""] = match ?? [];
       if (!schemes.includes(scheme.toLowerCase()) || /\s/.test(raw)) return undefined;
       const user = login === undefined ? "" : "user@";
-      return hosts.split(",").every((host) => URL.canParse(`${scheme}://${host === "" ? "" : user}${host}${rest}`)) ? raw : undefined;
+      return hosts.split(",").every((host) => URL.canParse(`${scheme}://${host === "" ? "" : user}${host}${rest}`))
+        ? raw
+        : undefined;
     },
   };
 }

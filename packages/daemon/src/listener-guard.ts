@@ -14,4 +14,5 @@ export function guardListeners({ addresses, insecure }: { addresses: readonly Ad
   );
 }
 
-const hint = "Listen on 127.0.0.1 or [::1], or set --insecure (DROVER_INSECURE=true) where every machine that can connect may do everything.";
+const hint =
+  "Listen on 127.0.0.1 or [::1], or set --insecure (DROVER_INSECURE=true) where every machine that can connect may do everything.";

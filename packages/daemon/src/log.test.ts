@@ -15,7 +15,13 @@ describe("createLog", () => {
     const { log, lines, last } = setup();
     log.info({ task: "42" }, "task claimed");
     expect(lines[0]?.endsWith("}\n")).toBe(true);
-    expect(last()).toEqual({ level: "info", time: expect.stringMatching(/^\d{4}-.*Z$/), app: "api", task: "42", message: "task claimed" });
+    expect(last()).toEqual({
+      level: "info",
+      time: expect.stringMatching(/^\d{4}-.*Z$/),
+      app: "api",
+      task: "42",
+      message: "task claimed",
+    });
   });
 
   it("says nothing below its level", () => {
@@ -37,6 +43,9 @@ describe("createLog", () => {
   it("logs an error given alone under the key error", () => {
     const { log, last } = setup();
     log.error(new Error("boom"));
-    expect(last()).toMatchObject({ error: { message: "boom", stack: expect.stringContaining("log.test.ts") }, message: "boom" });
+    expect(last()).toMatchObject({
+      error: { message: "boom", stack: expect.stringContaining("log.test.ts") },
+      message: "boom",
+    });
   });
 });

@@ -1,4 +1,12 @@
-import { type DestinationStream, destination, type Level, type Logger, pino, stdSerializers, stdTimeFunctions } from "pino";
+import {
+  type DestinationStream,
+  destination,
+  type Level,
+  type Logger,
+  pino,
+  stdSerializers,
+  stdTimeFunctions,
+} from "pino";
 
 import { createLineRedactor } from "./redact.ts";
 

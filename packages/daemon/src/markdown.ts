@@ -2,7 +2,8 @@ import { DroverError } from "@drover/domain/error";
 
 /** Renders a table; what would break its cells is escaped. */
 export function markdownTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replace(/\|/g, "\\|").replace(/\s*\n\s*/g, " ")).join(" | ")} |`;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replace(/\|/g, "\\|").replace(/\s*\n\s*/g, " ")).join(" | ")} |`;
   return [line(headings), line(headings.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
@@ -12,7 +13,10 @@ export function replaceGenerated(page: string, { name, body }: { name: string; b
   const start = page.indexOf(open);
   const end = page.indexOf(close);
   if (start < 0 || end < start) {
-    throw new DroverError("invalid", `Expected the lines ${open} and ${close} in the page, in this order, got a page without. Add them.`);
+    throw new DroverError(
+      "invalid",
+      `Expected the lines ${open} and ${close} in the page, in this order, got a page without. Add them.`,
+    );
   }
   return `${page.slice(0, start + open.length)}\n${body}\n${page.slice(end)}`;
 }

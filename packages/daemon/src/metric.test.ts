@@ -4,9 +4,20 @@ import { describe, expect, expectTypeOf, it } from "vitest";
 import { createMetrics, metricTable, type MetricDeclarations, type Metrics } from "./metric.ts";
 
 const declarations = {
-  submitted: { name: "drover_tasks_submitted_total", type: "counter", help: "Tasks accepted.", labels: ["class", "result"] },
+  submitted: {
+    name: "drover_tasks_submitted_total",
+    type: "counter",
+    help: "Tasks accepted.",
+    labels: ["class", "result"],
+  },
   depth: { name: "env_queue_depth", type: "gauge", help: "Tasks that wait." },
-  latency: { name: "drover_start_seconds", type: "histogram", help: "Submit to start.", labels: ["class"], buckets: [0.1, 1] },
+  latency: {
+    name: "drover_start_seconds",
+    type: "histogram",
+    help: "Submit to start.",
+    labels: ["class"],
+    buckets: [0.1, 1],
+  },
 } as const satisfies MetricDeclarations;
 
 type Collect = (handles: Metrics<typeof declarations>["handles"]) => Promise<void>;
@@ -38,7 +49,9 @@ describe("createMetrics", () => {
     metrics.handles.depth.set(7);
     metrics.handles.latency.observe({ class: "gpu" }, 0.5);
     expect(metrics.contentType).toContain("version=0.0.4");
-    expect(await metrics.expose()).toContain("# HELP env_queue_depth Tasks that wait.\n# TYPE env_queue_depth gauge\nenv_queue_depth 7\n");
+    expect(await metrics.expose()).toContain(
+      "# HELP env_queue_depth Tasks that wait.\n# TYPE env_queue_depth gauge\nenv_queue_depth 7\n",
+    );
     expect(await metrics.series()).toEqual({
       'drover_tasks_submitted_total{class="g p\\"u",result="ok"}': 2,
       env_queue_depth: 7,

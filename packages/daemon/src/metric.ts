@@ -79,10 +79,16 @@ export function createMetrics<const D extends MetricDeclarations>({
   return { handles, contentType: registry.contentType, expose, series: async () => seriesOf(await expose()) };
 }
 
-function createHandle({ name, type, help, labels = [], buckets }: MetricDeclaration, registry: Registry): Counter | Gauge | Histogram {
+function createHandle(
+  { name, type, help, labels = [], buckets }: MetricDeclaration,
+  registry: Registry,
+): Counter | Gauge | Histogram {
   // Gauges may end in _total too: the compatible interfaces promise some, such as workflows_total.
   if (!/^[a-z][a-z0-9_]*$/.test(name) || (type === "counter" && !name.endsWith("_total"))) {
-    throw new DroverError("internal", `Expected a snake_case name, for a counter with _total at its end, got ${type} ${name}. Rename it.`);
+    throw new DroverError(
+      "internal",
+      `Expected a snake_case name, for a counter with _total at its end, got ${type} ${name}. Rename it.`,
+    );
   }
   const shape = { name, help, labelNames: [...labels], registers: [registry] };
   if (type === "counter") return new Counter(shape);
@@ -109,6 +115,11 @@ function numberOf(text: string): number {
 /** The metrics of an app as a markdown table for its docs. */
 export function metricTable(declarations: MetricDeclarations): string {
   const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(", ");
-  const rows = Object.values(declarations).map(({ name, type, help, labels = [] }) => [code([name]), type, code(labels), help]);
+  const rows = Object.values(declarations).map(({ name, type, help, labels = [] }) => [
+    code([name]),
+    type,
+    code(labels),
+    help,
+  ]);
   return markdownTable(["Metric", "Type", "Labels", "Meaning"], rows);
 }

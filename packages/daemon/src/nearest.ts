@@ -3,7 +3,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);
-    if (distance <= Math.max(2, candidate.length / 3) && distance < (best?.distance ?? Infinity)) best = { candidate, distance };
+    if (distance <= Math.max(2, candidate.length / 3) && distance < (best?.distance ?? Infinity))
+      best = { candidate, distance };
   }
   return best?.candidate;
 }

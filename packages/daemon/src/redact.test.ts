@@ -15,9 +15,12 @@ describe("redactText", () => {
     expect(redactText(text)).toBe(clean);
   });
 
-  it.each(["postgres://db:5432/drover", "http://127.0.0.1:9097/health", "mail a@b.c at 10:30"])("leaves %s alone", (text) => {
-    expect(redactText(text)).toBe(text);
-  });
+  it.each(["postgres://db:5432/drover", "http://127.0.0.1:9097/health", "mail a@b.c at 10:30"])(
+    "leaves %s alone",
+    (text) => {
+      expect(redactText(text)).toBe(text);
+    },
+  );
 });
 
 describe("urlPasswords", () => {
@@ -32,12 +35,21 @@ describe("urlPasswords", () => {
 });
 
 describe("createLineRedactor", () => {
-  const clean = (fields: unknown, secrets: string[] = []) => JSON.parse(createLineRedactor(secrets)(JSON.stringify(fields)));
+  const clean = (fields: unknown, secrets: string[] = []) =>
+    JSON.parse(createLineRedactor(secrets)(JSON.stringify(fields)));
 
   it("hides fields that sound secret at any depth, whatever their type", () => {
-    const fields = { deep: [{ apiKey: "k\"1", nodeToken: 12, headers: { "set-cookie": ["a", "b"], authorization: "x" } }] };
+    const fields = {
+      deep: [{ apiKey: 'k"1', nodeToken: 12, headers: { "set-cookie": ["a", "b"], authorization: "x" } }],
+    };
     expect(clean(fields)).toEqual({
-      deep: [{ apiKey: "[redacted]", nodeToken: "[redacted]", headers: { "set-cookie": "[redacted]", authorization: "[redacted]" } }],
+      deep: [
+        {
+          apiKey: "[redacted]",
+          nodeToken: "[redacted]",
+          headers: { "set-cookie": "[redacted]", authorization: "[redacted]" },
+        },
+      ],
     });
   });
 
@@ -47,12 +59,17 @@ describe("createLineRedactor", () => {
   });
 
   it("hides given values wherever they stand, as JSON writes them", () => {
-    expect(clean({ message: 'said top"secret\\ aloud' }, ['top"secret\\'])).toEqual({ message: "said [redacted] aloud" });
+    expect(clean({ message: 'said top"secret\\ aloud' }, ['top"secret\\'])).toEqual({
+      message: "said [redacted] aloud",
+    });
   });
 
-  it.each(["a.", "a://b:", 'password="', '"token_', "Bearer "])("takes time in proportion to a long text of %j", (part) => {
-    const started = performance.now();
-    createLineRedactor()(JSON.stringify({ message: part.repeat(100_000 / part.length) }));
-    expect(performance.now() - started).toBeLessThan(500);
-  });
+  it.each(["a.", "a://b:", 'password="', '"token_', "Bearer "])(
+    "takes time in proportion to a long text of %j",
+    (part) => {
+      const started = performance.now();
+      createLineRedactor()(JSON.stringify({ message: part.repeat(100_000 / part.length) }));
+      expect(performance.now() - started).toBeLessThan(500);
+    },
+  );
 });

@@ -41,7 +41,11 @@ describe("runServices", () => {
 
   it("does not wait for a start that hangs when it is told to stop", async () => {
     const { told, stop, service, run } = setup();
-    const running = run([service("pool"), service("loop", { start: () => new Promise(() => {}) }), service("listener")]);
+    const running = run([
+      service("pool"),
+      service("loop", { start: () => new Promise(() => {}) }),
+      service("listener"),
+    ]);
     await settle();
     stop.abort();
     await running;
@@ -58,7 +62,8 @@ describe("runServices", () => {
   it("tells a slow service when its time is up, so that it can let go by force", async () => {
     const { told, clock, stop, service, run } = setup();
     const slow = service("listener", {
-      stop: (deadline) => new Promise((resolve) => deadline.addEventListener("abort", () => resolve(void told.push("forced")))),
+      stop: (deadline) =>
+        new Promise((resolve) => deadline.addEventListener("abort", () => resolve(void told.push("forced")))),
     });
     const running = run([slow]);
     await settle();
@@ -74,7 +79,8 @@ describe("runServices", () => {
     const { clock, stop, service, run } = setup();
     const running = run([
       service("listener", {
-        stop: (deadline) => new Promise((resolve) => deadline.addEventListener("abort", () => void clock.after(499, resolve))),
+        stop: (deadline) =>
+          new Promise((resolve) => deadline.addEventListener("abort", () => void clock.after(499, resolve))),
       }),
     ]);
     await settle();
@@ -89,7 +95,9 @@ describe("runServices", () => {
     const pool = service("pool", {
       stop: (deadline) => {
         const since = clock.now();
-        return new Promise((resolve) => deadline.addEventListener("abort", () => resolve(void (waitedMs = clock.now() - since))));
+        return new Promise((resolve) =>
+          deadline.addEventListener("abort", () => resolve(void (waitedMs = clock.now() - since))),
+        );
       },
     });
     const running = run([service("log"), pool, service("listener", { stop: () => new Promise(() => {}) })]);

@@ -39,7 +39,11 @@ export async function runServices(services: Service[], options: RunOptions): Pro
   return { clean };
 }
 
-async function startAll(services: Service[], begun: Service[], { signal, log, onStarted }: RunOptions): Promise<{ error: unknown } | undefined> {
+async function startAll(
+  services: Service[],
+  begun: Service[],
+  { signal, log, onStarted }: RunOptions,
+): Promise<{ error: unknown } | undefined> {
   for (const service of services) {
     if (signal.aborted) return undefined;
     begun.push(service);

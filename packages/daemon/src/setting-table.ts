@@ -3,7 +3,11 @@ import { configFileName, type Setting, type Settings } from "./setting.ts";
 
 /** The settings of an app as a markdown table for its docs. */
 export function settingTable(settings: Settings): string {
-  const file = [`\`${configFileName}\``, "not set", "A YAML or JSON file with settings: their names without the prefix, in lower case, nested if you like. The environment wins over it."];
+  const file = [
+    `\`${configFileName}\``,
+    "not set",
+    "A YAML or JSON file with settings: their names without the prefix, in lower case, nested if you like. The environment wins over it.",
+  ];
   return markdownTable(["Setting", "Default", "Meaning"], [...Object.values(settings).map(row), file]);
 }
 

@@ -57,7 +57,9 @@ describe("a process of services", () => {
   `;
 
   it("stops by itself on SIGTERM, with nothing left that keeps it alive", async () => {
-    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
     const closed = once(child, "close");
@@ -65,7 +67,12 @@ describe("a process of services", () => {
       await vi.waitFor(() => expect(output).toContain('"started"}\n'), 10_000);
       child.kill("SIGTERM");
       expect(await closed).toEqual([0, null]);
-      expect(JSON.parse(output.trim().split("\n").at(-1) ?? "")).toMatchObject({ app: "test", clean: true, reason: "SIGTERM", message: "stopped" });
+      expect(JSON.parse(output.trim().split("\n").at(-1) ?? "")).toMatchObject({
+        app: "test",
+        clean: true,
+        reason: "SIGTERM",
+        message: "stopped",
+      });
     } finally {
       child.kill("SIGKILL");
     }

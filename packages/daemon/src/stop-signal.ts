@@ -19,7 +19,11 @@ export interface StopSignalOptions {
  * A repeat within two seconds is an echo (a terminal, npm and a parent each pass on the same Ctrl-C); a later one
  * ends the process at once.
  */
-export function stopSignal({ process, signals = ["SIGTERM", "SIGINT", "SIGHUP"], clock = systemClock }: StopSignalOptions): AbortSignal {
+export function stopSignal({
+  process,
+  signals = ["SIGTERM", "SIGINT", "SIGHUP"],
+  clock = systemClock,
+}: StopSignalOptions): AbortSignal {
   const controller = new AbortController();
   let firstAt: number | undefined;
   const hear = (signal: NodeJS.Signals) => {

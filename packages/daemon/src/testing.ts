@@ -11,7 +11,7 @@ export interface ManualClock extends Clock {
 export function createManualClock(): ManualClock {
   let now = 0;
   const timers = new Set<{ at: number; run: () => void }>();
-  const next = () => [...timers].sort((a, b) => a.at - b.at)[0];
+  const next = () => [...timers].toSorted((a, b) => a.at - b.at)[0];
   return {
     now: () => now,
     after(waitMs, run) {
@@ -19,7 +19,7 @@ export function createManualClock(): ManualClock {
       timers.add(timer);
       return () => void timers.delete(timer);
     },
-    waits: () => [...timers].map((timer) => timer.at - now).sort((a, b) => a - b),
+    waits: () => [...timers].map((timer) => timer.at - now).toSorted((a, b) => a - b),
     async advance(byMs) {
       const end = now + byMs;
       await settle();
