@@ -20,7 +20,12 @@ export interface ClassSettings {
 }
 
 /** Creates a class; undefined when the name is taken. */
-export async function insertClass(db: Executor, namespaceId: number, name: string, settings: ClassSettings): Promise<number | undefined> {
+export async function insertClass(
+  db: Executor,
+  namespaceId: number,
+  name: string,
+  settings: ClassSettings,
+): Promise<number | undefined> {
   const [row] = await db.run<{ id: number }>(sql`
     insert into drover.class (namespace_id, name, concurrency_limit, depth_limit, default_image)
     values (${namespaceId}, ${name}, ${settings.concurrencyLimit ?? null}, ${settings.depthLimit?.toString() ?? null},
@@ -68,8 +73,15 @@ export async function setPaused(db: Executor, namespaceId: number, name: string,
  * Sets or lifts the concurrency limit; false when there is no such class. Holds the class's lock exclusively, so that
  * no claim is under way, and makes slots of what already runs.
  */
-export async function setConcurrencyLimit(db: Executor, namespaceId: number, name: string, limit: number | null): Promise<boolean> {
-  const [row] = await db.run<{ found: boolean }>(sql`select drover.set_class_limit(${namespaceId}, ${name}, ${limit}::integer) as found`);
+export async function setConcurrencyLimit(
+  db: Executor,
+  namespaceId: number,
+  name: string,
+  limit: number | null,
+): Promise<boolean> {
+  const [row] = await db.run<{ found: boolean }>(
+    sql`select drover.set_class_limit(${namespaceId}, ${name}, ${limit}::integer) as found`,
+  );
   return row?.found ?? false;
 }
 

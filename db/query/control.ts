@@ -37,7 +37,10 @@ export async function promote(db: Executor, limit: number): Promise<number> {
 }
 
 /** Makes the partitions of the coming weeks and drops those that ended before the retention; names of both. */
-export async function turnPartitions(db: Executor, retentionDays: number): Promise<{ made: string[]; dropped: string[] }> {
+export async function turnPartitions(
+  db: Executor,
+  retentionDays: number,
+): Promise<{ made: string[]; dropped: string[] }> {
   const made = await db.run<{ name: string }>(sql`select name from drover.ensure_partitions() as name`);
   const dropped = await db.run<{ name: string }>(sql`
     select name from drover.drop_partitions(now() - ${retentionDays} * interval '1 day') as name`);

@@ -22,7 +22,13 @@ export interface EventCursor {
  * Events after a cursor, in order. Only transactions older than the oldest one still running are shown: a later commit
  * can therefore never slip in before a cursor that was handed out.
  */
-export function listEvents(db: Executor, namespaceId: number, after: EventCursor, kinds: readonly string[], limit: number): Promise<EventRow[]> {
+export function listEvents(
+  db: Executor,
+  namespaceId: number,
+  after: EventCursor,
+  kinds: readonly string[],
+  limit: number,
+): Promise<EventRow[]> {
   return db.run(sql`
     select xid::text as xid, id, at, kind, actor, task_ids, data
       from drover.event
@@ -36,7 +42,9 @@ export function listEvents(db: Executor, namespaceId: number, after: EventCursor
 
 /** The cursor of now: what is committed later comes after it. */
 export async function newestCursor(db: Executor): Promise<EventCursor> {
-  const [row] = await db.run<{ xid: string }>(sql`select (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text as xid`);
+  const [row] = await db.run<{ xid: string }>(
+    sql`select (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text as xid`,
+  );
   return { xid: row?.xid ?? "0", id: "9223372036854775807" };
 }
 

@@ -10,7 +10,12 @@ export interface LogChunk {
 }
 
 /** Chunks of a task's log after a cursor, oldest first. */
-export function listLogChunks(db: Executor, key: string, after: { attempt: number; chunk: number }, limit: number): Promise<LogChunk[]> {
+export function listLogChunks(
+  db: Executor,
+  key: string,
+  after: { attempt: number; chunk: number },
+  limit: number,
+): Promise<LogChunk[]> {
   return db.run(sql`
     select attempt, chunk, lines
       from drover.task_log

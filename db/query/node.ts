@@ -28,8 +28,15 @@ export function listNodes(db: Executor, namespaceId: number, name?: string): Pro
 }
 
 /** Makes a database login that may act for one node and nothing else, or gives it a new password. */
-export async function ensureNodeLogin(db: Executor, namespaceId: number, name: string, password: string): Promise<string> {
-  const [row] = await db.run<{ login: string }>(sql`select drover.ensure_node_login(${namespaceId}, ${name}, ${password}) as login`);
+export async function ensureNodeLogin(
+  db: Executor,
+  namespaceId: number,
+  name: string,
+  password: string,
+): Promise<string> {
+  const [row] = await db.run<{ login: string }>(
+    sql`select drover.ensure_node_login(${namespaceId}, ${name}, ${password}) as login`,
+  );
   if (row === undefined) throw new Error("drover.ensure_node_login returned no row");
   return row.login;
 }

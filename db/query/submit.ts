@@ -1,3 +1,4 @@
+import { DroverError } from "@drover/domain/error";
 import { type SQL, sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
 
@@ -27,6 +28,7 @@ export interface SubmitContext {
 
 /** Submits tasks whose ids the server makes, in one statement; returns their keys in order. */
 export async function submit(db: Executor, context: SubmitContext, tasks: readonly NewTask[]): Promise<string[]> {
+  if (tasks.length === 0) return [];
   const [row] = await db.run<{ ids: string[] }>(
     sql`select drover.submit(${context.namespaceId}, ${context.actor}, ${columns(tasks)}) as ids`,
   );
@@ -36,7 +38,13 @@ export async function submit(db: Executor, context: SubmitContext, tasks: readon
 export type NamedVerdict = { task_id: string; verdict: "created" | "existing" | "conflict" };
 
 /** Submits tasks that bring their own id or idempotency key; a verdict for each, in order. */
-export function submitNamed(db: Executor, context: SubmitContext, tasks: readonly NewNamedTask[]): Promise<NamedVerdict[]> {
+export async function submitNamed(
+  db: Executor,
+  context: SubmitContext,
+  tasks: readonly NewNamedTask[],
+): Promise<NamedVerdict[]> {
+  if (tasks.length === 0) return [];
+  for (const { name, idempotencyKey } of tasks) requireText(name, idempotencyKey);
   return db.run(sql`
     select task_id, verdict
       from drover.submit_named(${context.namespaceId}, ${context.actor}, ${columns(tasks)},
@@ -56,6 +64,16 @@ export async function submitFailed(
       from drover.submit_failed(${context.namespaceId}, ${context.actor}, ${task.queueId}, ${task.payload}::json, ${task.name}::text,
         ${`\\x${Buffer.from(task.requestHash).toString("hex")}`}::text::bytea, ${task.error}::json)`);
   return row;
+}
+
+/** Half a surrogate pair would be stored as U+FFFD, and different names become one. */
+function requireText(...texts: (string | undefined)[]): void {
+  for (const text of texts) {
+    if (text === undefined || text.isWellFormed()) continue;
+    throw new DroverError("invalid", `Expected a name of whole characters, got ${JSON.stringify(text)}.`, {
+      hint: "Take out halves of surrogate pairs.",
+    });
+  }
 }
 
 /** Parallel arrays; one that would hold nothing but defaults is sent as null. */

@@ -26,7 +26,13 @@ describe("createLoops", () => {
   it("hands on what a silent holder held, also where leases are shorter than the usual time between two sweeps", async () => {
     const lease = { leaseSeconds: 1, leaseMarginSeconds: 0 };
     await setControl(db, { ...lease, syncRateLimit: 200 });
-    const silent = { kind: "worker" as const, name: "silent", namespace: "default", executors: ["worker"], version: "" };
+    const silent = {
+      kind: "worker" as const,
+      name: "silent",
+      namespace: "default",
+      executors: ["worker"],
+      version: "",
+    };
     const life = await register(db, { ...silent, taskTypes: ["held"], classes: null, slots: {}, facts: {} });
     const id = await createSubmitter({ db }).submit({ type: "held" });
     expect(await claim(db, life, 1)).toHaveLength(1);

@@ -14,7 +14,14 @@ export interface LoopOptions {
 }
 
 /** What every replica does beside answering; all of it safe on any number of them. */
-export function createLoops({ deps, log, retentionDays, leaseSeconds, leaseMarginSeconds, onSweep }: LoopOptions): Service[] {
+export function createLoops({
+  deps,
+  log,
+  retentionDays,
+  leaseSeconds,
+  leaseMarginSeconds,
+  onSweep,
+}: LoopOptions): Service[] {
   // A pause as long as a lease and its margin counts as an outage, after which nobody is declared lost for a while:
   // the sweeps themselves must not make one.
   const sweepMs = Math.min(5_000, ((leaseSeconds + leaseMarginSeconds) * 1_000) / 3);

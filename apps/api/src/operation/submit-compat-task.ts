@@ -1,3 +1,4 @@
+import { listNodes } from "@drover/db/query/node";
 import { hasWorkerFor } from "@drover/db/query/queue";
 import { submitFailed } from "@drover/db/query/submit";
 import { describeFaults, executionRequired, parseExecution } from "@drover/domain/compat-execution";
@@ -35,13 +36,17 @@ export interface SubmitCompatTaskOptions {
  */
 export function createSubmitCompatTask({ deps, submitTask }: SubmitCompatTaskOptions): SubmitCompatTask {
   const isServed = createWorkerLookup(deps);
+  const isImageRequired = createImageRule(deps);
   return async (caller, request) => {
     const namespaceId = await deps.directory.namespaceId(caller.namespace);
     const draft = await draftOf(deps, namespaceId, request);
     const parsed = parseExecution(request.payload);
     if (parsed.ok) {
-      const { execution, timeoutSeconds } = parsed;
-      return (await submitTask.one(caller, { ...draft, execution, timeoutSeconds })).id;
+      const runnable = { ...draft, execution: parsed.execution, timeoutSeconds: parsed.timeoutSeconds };
+      if (parsed.execution.image === undefined && (await isImageRequired(namespaceId, draft.class))) {
+        return refuse(deps, caller, runnable, { executor: "process", fault: imageRequired(draft.class) });
+      }
+      return (await submitTask.one(caller, runnable)).id;
     }
     const fault = describeFaults(parsed.faults);
     if (fault !== executionRequired) return refuse(deps, caller, draft, { executor: "docker", fault });
@@ -62,6 +67,28 @@ function createWorkerLookup({ db }: Deps, rememberMs = 2000) {
     if (servedUntil.size > 10_000) servedUntil.clear();
     if (isServed) servedUntil.set(key, performance.now() + rememberMs);
     return isServed;
+  };
+}
+
+function imageRequired(className: string): string {
+  return `payload.execution.image is required: class ${className} has no default image, and no node runs processes`;
+}
+
+/**
+ * Whether nothing could run a task without an image: its class has none to offer, and among the nodes that ever came
+ * none runs processes, which operators have to enable. Where no node has come yet, one may.
+ */
+function createImageRule({ db, directory }: Deps, rememberMs = 2000) {
+  const remembered = new Map<number, { until: number; isWithoutProcesses: boolean }>();
+  return async (namespaceId: number, className: string): Promise<boolean> => {
+    const { defaultImage } = await directory.class(namespaceId, className);
+    if (defaultImage !== undefined) return false;
+    const known = remembered.get(namespaceId);
+    if (known !== undefined && known.until > performance.now()) return known.isWithoutProcesses;
+    const nodes = await listNodes(db, namespaceId);
+    const isWithoutProcesses = nodes.length > 0 && nodes.every((node) => !node.executors.includes("process"));
+    remembered.set(namespaceId, { until: performance.now() + rememberMs, isWithoutProcesses });
+    return isWithoutProcesses;
   };
 }
 

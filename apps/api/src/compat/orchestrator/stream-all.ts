@@ -1,7 +1,8 @@
+import { pause } from "@drover/daemon/clock";
 import { listEvents, newestCursor } from "@drover/db/query/event";
 import { listTasks, type TaskStateName } from "@drover/db/query/task";
 import type { Deps } from "../../operation/context.ts";
-import { createMailbox } from "./mailbox.ts";
+import { patiently } from "./patiently.ts";
 import { createOpenTasks } from "./repeat.ts";
 import { readTasks, type TaskResultInit } from "./task-view.ts";
 
@@ -34,24 +35,22 @@ export async function* streamAll({
   // Taken before the first look: what changes meanwhile is told twice rather than never.
   let cursor = await newestCursor(db);
   const open = createOpenTasks({ repeatMs, maxTasks: maxRepeated });
-  const news = createMailbox<never>(signal);
 
-  for await (const keys of listKeys(deps, namespaceId, ["waiting", "pending", "running"], Infinity)) {
-    for await (const rows of readTasks(db, namespaceId, keys)) for (const row of rows) yield open.tell(row);
-  }
-  if (includeCompleted) {
-    for await (const keys of listKeys(deps, namespaceId, ["completed", "failed", "cancelled"], maxFinals)) {
-      for await (const rows of readTasks(db, namespaceId, keys)) for (const row of rows) yield open.tell(row);
+  const snapshot = [listKeys(deps, namespaceId, ["waiting", "pending", "running"], Infinity)];
+  if (includeCompleted) snapshot.push(listKeys(deps, namespaceId, ["completed", "failed", "cancelled"], maxFinals));
+  for (const pages of snapshot) {
+    for await (const keys of pages) {
+      for await (const row of readTasks(db, namespaceId, keys, signal)) yield open.tell(row);
     }
   }
-  while (!signal.aborted) {
-    const events = await listEvents(db, namespaceId, cursor, kinds, pageSize);
+  for (;;) {
+    const after = cursor;
+    const events = await patiently(signal, () => listEvents(db, namespaceId, after, kinds, pageSize));
+    const keys = events.flatMap((event) => event.task_ids);
+    for await (const row of readTasks(db, namespaceId, keys, signal)) yield open.tell(row);
     cursor = events.at(-1) ?? cursor;
-    for await (const rows of readTasks(db, namespaceId, [...new Set(events.flatMap((event) => event.task_ids))])) {
-      for (const row of rows) yield open.tell(row);
-    }
     yield* open.due();
-    if (events.length < pageSize) await news.take(Math.min(pollMs, open.dueInMs()));
+    if (events.length < pageSize) await pause({ waitMs: Math.min(pollMs, open.dueInMs()), signal });
   }
 }
 

@@ -139,7 +139,22 @@ describe("StreamEvents", () => {
     });
     await vi.waitFor(() => expect(seen).toEqual(["late-first", "late-second"]));
     left.abort();
-    await following;
+    await expect(following).rejects.toMatchObject({ name: "AbortError" });
+  });
+
+  it("goes on after every connection to the database was cut", async () => {
+    const sinceTimestamp = nowSeconds();
+    await refused("before-cut");
+    const seen: string[] = [];
+    for await (const event of bench.client.streamEvents({ eventTypes: ["task_failed"], sinceTimestamp })) {
+      if (!event.resourceId.endsWith("-cut")) continue;
+      seen.push(event.resourceId);
+      if (event.resourceId === "after-cut") break;
+      await bench.cutConnections();
+      // Those that submit are told to try again.
+      await vi.waitFor(() => refused("after-cut"), { timeout: 10_000 });
+    }
+    expect(seen).toEqual(["before-cut", "after-cut"]);
   });
 });
 

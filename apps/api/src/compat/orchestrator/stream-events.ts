@@ -1,10 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { pause } from "@drover/daemon/clock";
 import { cursorAt, type EventRow, listEvents, newestCursor } from "@drover/db/query/event";
 import type { TaskDetailRow } from "@drover/db/query/task";
 import { compatEvent, compatEventTypes } from "@drover/domain/compat-event";
 import type { SystemEventSchema } from "@drover/proto/orchestrator/orchestrator";
 import type { Deps } from "../../operation/context.ts";
-import { createMailbox } from "./mailbox.ts";
+import { patiently } from "./patiently.ts";
 import { compatOutcome, compatTask, readTasks, storedError } from "./task-view.ts";
 
 export interface StreamEventsOptions {
@@ -36,16 +37,17 @@ export async function* streamEvents({
   const sinceMs = Number(sinceTimestamp) * 1000;
   const isPast = sinceMs > 0 && sinceMs <= Date.now();
   let cursor = isPast ? await cursorAt(db, new Date(sinceMs)) : await newestCursor(db);
-  const news = createMailbox<never>(signal);
-  while (!signal.aborted) {
+  for (;;) {
+    const after = cursor;
     // No kind stands for types that never happen here, such as those of Slurm; to the log it would mean all.
-    const events = kinds.length === 0 ? [] : await listEvents(db, namespaceId, cursor, kinds, pageSize);
-    cursor = events.at(-1) ?? cursor;
+    const events =
+      kinds.length === 0 ? [] : await patiently(signal, () => listEvents(db, namespaceId, after, kinds, pageSize));
     const facts = events
       .filter((event) => event.at.getTime() >= sinceMs)
       .flatMap((event) => event.task_ids.map((key) => ({ key, event })));
-    yield* tell(deps, namespaceId, facts);
-    if (events.length < pageSize) await news.take(pollMs);
+    yield* tell(deps, namespaceId, facts, signal);
+    cursor = events.at(-1) ?? cursor;
+    if (events.length < pageSize) await pause({ waitMs: pollMs, signal });
   }
 }
 
@@ -56,13 +58,17 @@ interface Fact {
 
 const factsAtOnce = 200;
 
-async function* tell({ db }: Deps, namespaceId: number, facts: readonly Fact[]): AsyncGenerator<SystemEventInit> {
+async function* tell(
+  { db }: Deps,
+  namespaceId: number,
+  facts: readonly Fact[],
+  signal: AbortSignal,
+): AsyncGenerator<SystemEventInit> {
   for (let from = 0; from < facts.length; from += factsAtOnce) {
     const some = facts.slice(from, from + factsAtOnce);
     const tasks = new Map<string, TaskDetailRow>();
-    for await (const rows of readTasks(db, namespaceId, [...new Set(some.map((fact) => fact.key))])) {
-      for (const row of rows) tasks.set(row.key, row);
-    }
+    const keys = some.map((fact) => fact.key);
+    for await (const row of readTasks(db, namespaceId, keys, signal)) tasks.set(row.key, row);
     for (const { key, event } of some) {
       const task = tasks.get(key);
       const message = task && messageOf(event, task);

@@ -4,6 +4,7 @@ import type { Caller, Deps } from "../../operation/context.ts";
 import { findTaskKeys } from "../../operation/find-task.ts";
 import type { TaskWatch } from "../../watch.ts";
 import { createMailbox } from "./mailbox.ts";
+import { patiently } from "./patiently.ts";
 import { createOpenTasks } from "./repeat.ts";
 import { readTasks, type TaskResultInit } from "./task-view.ts";
 
@@ -51,13 +52,12 @@ export async function* streamNamed({
   try {
     while (!signal.aborted) {
       if (unknown.size > 0 && lookup.isDue()) {
-        const found = await findTaskKeys(deps, caller, [...unknown]);
+        const find = () => findTaskKeys(deps, caller, [...unknown]);
+        const found = await (isFirst ? find() : patiently(signal, find));
         const existing = new Set<string>();
-        for await (const rows of readTasks(deps.db, namespaceId, [...new Set(found.values())])) {
-          for (const row of rows) {
-            existing.add(row.key);
-            if (includeCompleted || !isFirst || !isFinal(row.state)) yield open.tell(row);
-          }
+        for await (const row of readTasks(deps.db, namespaceId, found.values(), signal)) {
+          existing.add(row.key);
+          if (includeCompleted || !isFirst || !isFinal(row.state)) yield open.tell(row);
         }
         for (const [id, key] of found) if (existing.has(key)) unknown.delete(id);
         const toFollow = [...existing].filter((key) => open.has(key));
@@ -67,9 +67,8 @@ export async function* streamNamed({
       if (unknown.size + open.size === 0) return;
       const waitMs = Math.min(open.dueInMs(), unknown.size > 0 ? lookup.dueInMs() : Infinity);
       const changed = (await changes.take(waitMs)).filter((row) => open.has(row.key) && open.isNews(row));
-      for await (const rows of readTasks(deps.db, namespaceId, [...new Set(changed.map((row) => row.key))])) {
-        for (const row of rows) yield open.tell(row);
-      }
+      const keys = changed.map((row) => row.key);
+      for await (const row of readTasks(deps.db, namespaceId, keys, signal)) yield open.tell(row);
       yield* open.due();
     }
   } finally {

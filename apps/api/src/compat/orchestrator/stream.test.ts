@@ -64,6 +64,19 @@ describe("StreamTaskResults with ids", () => {
     expect(await collect({ taskIds: ["final-2"], includeCompleted: false })).toEqual([]);
   });
 
+  it("goes on after every connection to the database was cut", async () => {
+    const release = await startHeldWorker("cut");
+    await submit("cut-1", "cut");
+    const seen: string[] = [];
+    for await (const { status } of bench.client.streamTaskResults({ taskIds: ["cut-1"], includeCompleted: true })) {
+      seen.push(status);
+      if (seen.length > 1) continue;
+      await bench.cutConnections();
+      release();
+    }
+    expect(seen.at(-1)).toBe("completed");
+  });
+
   it("waits for ids that are submitted later", async () => {
     const messages = bench.client.streamTaskResults({
       taskIds: ["later-1", "t0s87r5pwsp000"],

@@ -14,6 +14,7 @@ import type { Json } from "@drover/domain/json";
 import type { RunResult } from "@drover/domain/run-result";
 import type { GetTaskStatusResponseSchema, TaskResultSchema } from "@drover/proto/orchestrator/orchestrator";
 import { taskIdOf } from "../../operation/find-task.ts";
+import { patiently } from "./patiently.ts";
 
 export type TaskStatusInit = MessageInitShape<typeof GetTaskStatusResponseSchema>;
 export type TaskResultInit = MessageInitShape<typeof TaskResultSchema>;
@@ -59,13 +60,16 @@ export function storedError(error: { class: string; message: string | null } | n
 
 const chunkSize = 200;
 
-/** Tasks with everything, a few at a time, since results may be large. */
+/** Tasks with everything, for a stream: a few at a time, since results may be large. */
 export async function* readTasks(
   db: Executor,
   namespaceId: number,
-  keys: readonly string[],
-): AsyncGenerator<TaskDetailRow[]> {
-  for (let from = 0; from < keys.length; from += chunkSize) {
-    yield await getTaskDetails(db, namespaceId, keys.slice(from, from + chunkSize));
+  keys: Iterable<string>,
+  signal: AbortSignal,
+): AsyncGenerator<TaskDetailRow> {
+  const distinct = [...new Set(keys)];
+  for (let from = 0; from < distinct.length; from += chunkSize) {
+    const chunk = distinct.slice(from, from + chunkSize);
+    yield* await patiently(signal, () => getTaskDetails(db, namespaceId, chunk));
   }
 }

@@ -5,7 +5,7 @@ import { createMetrics } from "@drover/daemon/metric";
 import { openDatabase } from "@drover/db/client";
 import { createWakeups } from "@drover/db/listen";
 import { createDirectory } from "@drover/db/query/directory";
-import { createTestDatabase } from "@drover/db/testing";
+import { createTestDatabase, runOn } from "@drover/db/testing";
 import { createWaker } from "@drover/db/wake";
 import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
 import { createDirectSource } from "@drover/worker/direct";
@@ -67,10 +67,16 @@ export async function createOrchestratorBench() {
       stops.push(stop);
       return { stop: () => (stops.splice(stops.indexOf(stop), 1), stop()) };
     },
+    /** Ends every session on the database, as a failover or an administrator does. */
+    cutConnections: () =>
+      runOn(
+        database.url,
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+      ),
     async close() {
       for (const stop of stops) await stop();
       await wakeups.stop();
-      await db.close();
+      await db.close({ timeoutSeconds: 1 });
       await database.drop();
     },
   };
