@@ -2,10 +2,17 @@ import { DroverError } from "@drover/domain/error";
 
 /**
  * Tells the faults of the connection and the server's own moods (worth another try) from mistakes in a statement.
- * Transient faults become DroverError `unavailable`; the others pass as they are, for the log.
+ * Transient faults become DroverError `unavailable`, characters that no text may hold `invalid`; the others pass as
+ * they are, for the log.
  */
 export function asDatabaseFault(error: unknown): unknown {
   if (error instanceof DroverError) return error;
+  if (isUnstorable(error)) {
+    return new DroverError("invalid", "Expected text that PostgreSQL can store, got one with a character it refuses.", {
+      hint: "Take out NUL characters and halves of surrogate pairs.",
+      cause: error,
+    });
+  }
   return isTransient(error)
     ? new DroverError("unavailable", "The database does not answer right now.", {
         hint: "The call is safe to repeat; try again in a moment.",
@@ -19,6 +26,13 @@ export function asDatabaseFault(error: unknown): unknown {
 export function isTransient(error: unknown): boolean {
   const code = errorCode(error);
   return code !== undefined && (transientCodes.has(code) || transientClasses.has(code.slice(0, 2)));
+}
+
+/** 22021: bytes that are no text; 22P05: escapes in jsonb that are no character; 22P02 says so in its detail only. */
+function isUnstorable(error: unknown): boolean {
+  const code = errorCode(error);
+  if (code === "22021" || code === "22P05") return true;
+  return code === "22P02" && error instanceof Error && "detail" in error && String(error.detail).startsWith("Unicode");
 }
 
 /** The SQLSTATE or the driver's own code of an error, also of one that was wrapped. */

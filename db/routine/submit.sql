@@ -54,33 +54,62 @@ create or replace function drover.submit_named(
 ) returns table (task_id bigint, verdict text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+-- The length of an array is unknown to a plan: nested loops over two of them took 9 s for 10,000 names.
+set enable_nestloop = off
+-- Nor does a plan made for an empty table fit a full one.
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
   base bigint := drover.id_base(clock_timestamp());
   ids bigint[] := array(select base | nextval('drover.id_sequence') from generate_series(1, cardinality(p_queue_ids)));
-  lost bigint[];
+  -- Of all items, and of those judged in this round: which did not get all their keys, and what they got.
+  lost bigint[] := '{}';
+  losers bigint[];
+  spare_names text[];
+  spare_keys text[];
+  again bigint[];
   won integer[];
 begin
-  with wanted as (
-    select 'id' as kind, u.name as key, u.id, u.hash from unnest(p_names, ids, p_hashes) as u (name, id, hash) where u.name is not null
-    union all
-    select 'idempotency', u.key, u.id, u.hash from unnest(p_keys, ids, p_hashes) as u (key, id, hash) where u.key is not null
-  ), taken as (
-    insert into drover.task_key (namespace_id, kind, key, task_id, request_hash)
-    select p_namespace_id, w.kind, w.key, w.id, w.hash from wanted w order by w.kind, w.key, w.id
-    on conflict do nothing
-    returning task_id, kind
-  )
-  select array_agg(distinct w.id) into lost
-    from wanted w
-   where not exists (select from taken t where t.task_id = w.id and t.kind = w.kind);
-  -- An item that won one of its keys and lost the other is not new: it gives the one back.
-  delete from drover.task_key k
-   where k.namespace_id = p_namespace_id and k.task_id = any (lost) and k.task_id = any (ids);
+  -- Almost always one round. An item whose rival in this batch was itself refused gets another try; every round
+  -- settles at least the first of them, and what contradicts itself longer than this stays refused.
+  for round in 1 .. 8 loop
+    with wanted as (
+      select 'id' as kind, u.name as key, u.id, u.hash from unnest(p_names, ids, p_hashes) as u (name, id, hash) where u.name is not null
+      union all
+      select 'idempotency', u.key, u.id, u.hash from unnest(p_keys, ids, p_hashes) as u (key, id, hash) where u.key is not null
+    ), asked as (
+      select * from wanted w where again is null or w.id = any (again)
+    ), taken as (
+      insert into drover.task_key (namespace_id, kind, key, task_id, request_hash)
+      select p_namespace_id, w.kind, w.key, w.id, w.hash from asked w order by w.kind, w.key, w.id
+      on conflict do nothing
+      returning task_id, kind, key
+    ), missed as (
+      select distinct w.id from asked w where not exists (select from taken t where t.task_id = w.id and t.kind = w.kind)
+    )
+    select (select array_agg(m.id) from missed m),
+           array_agg(t.key) filter (where t.kind = 'id'), array_agg(t.key) filter (where t.kind = 'idempotency')
+      into losers, spare_names, spare_keys
+      from taken t join missed m on m.id = t.task_id;
+    lost := array(select unnest(lost) except select unnest(again) union select unnest(losers));
+    -- An item that won one of its keys and lost the other is not new: it gives the one back.
+    exit when spare_names is null and spare_keys is null;
+    delete from drover.task_key k where k.namespace_id = p_namespace_id and k.kind = 'id' and k.key = any (spare_names);
+    delete from drover.task_key k where k.namespace_id = p_namespace_id and k.kind = 'idempotency' and k.key = any (spare_keys);
+    select array_agg(u.id) into again
+      from unnest(ids, p_names, p_keys) as u (id, name, key)
+      join unnest(losers) as l (id) on l.id = u.id
+     where (select k.task_id from drover.task_key k where k.namespace_id = p_namespace_id and k.kind = 'id' and k.key = u.name) is null
+       and (select k.task_id from drover.task_key k
+             where k.namespace_id = p_namespace_id and k.kind = 'idempotency' and k.key = u.key) is null;
+    exit when again is null;
+  end loop;
 
   select array_agg(o.n order by o.n) into won
-    from generate_series(1, cardinality(ids)) as o (n) where lost is null or ids[o.n] <> all (lost);
+    from unnest(ids) with ordinality as o (id, n)
+   where not exists (select from unnest(lost) as l (id) where l.id = o.id);
   if won is not null then
     perform drover.insert_tasks(
       array(select ids[n] from unnest(won) n), p_namespace_id, p_actor, array(select p_queue_ids[n] from unnest(won) n),
@@ -91,17 +120,22 @@ begin
       array(select p_names[n] from unnest(won) n));
   end if;
   return query
-  select coalesce(k.task_id, ids[o.n]),
-         case when lost is null or ids[o.n] <> all (lost) then 'created'
-              when k.request_hash = p_hashes[o.n] then 'existing'
+  select case when l.id is null then o.id
+              when (k.by_name).request_hash <> o.hash then (k.by_name).task_id
+              when (k.by_key).request_hash <> o.hash then (k.by_key).task_id
+              else coalesce((k.by_name).task_id, (k.by_key).task_id, o.id) end,
+         case when l.id is null then 'created'
+              when coalesce((k.by_name).task_id, (k.by_key).task_id) is null then 'conflict'
+              when coalesce((k.by_name).request_hash, o.hash) = o.hash and coalesce((k.by_key).request_hash, o.hash) = o.hash then 'existing'
               else 'conflict' end
-    from generate_series(1, cardinality(ids)) as o (n)
-    left join lateral (
-      select t.task_id, t.request_hash from drover.task_key t
-       where t.namespace_id = p_namespace_id
-         and ((t.kind = 'id' and t.key = p_names[o.n]) or (t.kind = 'idempotency' and t.key = p_keys[o.n]))
-       order by (t.request_hash = p_hashes[o.n]), t.kind
-       limit 1) k on true
+    from unnest(ids, p_names, p_keys, p_hashes) with ordinality as o (id, name, key, hash, n)
+    left join unnest(lost) as l (id) on l.id = o.id
+   cross join lateral (
+      select (select t from drover.task_key t
+               where l.id is not null and t.namespace_id = p_namespace_id and t.kind = 'id' and t.key = o.name) as by_name,
+             (select t from drover.task_key t
+               where l.id is not null and t.namespace_id = p_namespace_id and t.kind = 'idempotency' and t.key = o.key) as by_key
+      offset 0) k
    order by o.n;
 end $$;
 
