@@ -242,10 +242,6 @@ describe("submitFailed", () => {
 });
 
 describe("10,000 names with 10,000 keys", () => {
-  const many = Array.from({ length: 10_000 }, (_, n) =>
-    task("many", { name: `many-${n}`, idempotencyKey: `many-${n}` }),
-  );
-
   it.each(["created", "existing"])(
     "are judged in time that grows with their number, not with its square: %s",
     async (verdict) => {
