@@ -16,6 +16,8 @@ export interface WorkLoopOptions<C, Free> {
   holds: (claim: { taskKey: string; fence: string }) => boolean;
   /** The lease is over, or will be before a renewal can come: everything in hand must stop. */
   loseAll: () => void;
+  /** Another process took the name over: this one has stopped polling for good. */
+  onSuperseded?: () => void;
   /** The longest time that stopping work takes. */
   graceMs: number;
   log: Log;
@@ -89,11 +91,20 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
     }
     const sentAt = now();
     const answer = await source.poll(options.free() as Free);
+    if (answer.status === "superseded") {
+      lose("another process registered under this name");
+      isStopping = true;
+      options.onSuperseded?.();
+      return 0;
+    }
     if (answer.status === "fenced") {
-      lose("a newer life has taken over, or the lease had run out");
+      lose("it had run out");
       return 250;
     }
-    if (answer.leaseSeconds !== undefined) renewed(sentAt, answer.leaseSeconds);
+    // A lease that ran out meanwhile stays lost, though the server may have renewed it: nobody here has its tasks in hand
+    // any more, and only a new life tells the server so.
+    if (isLeased && answer.leaseSeconds !== undefined) renewed(sentAt, answer.leaseSeconds);
+    if (lease.remainingMs() <= 0) lose("its end came before the answer");
     if (!isLeased) return 0;
     for (const claim of answer.claims) options.start(claim);
     for (const request of answer.cancels) options.cancel(request);

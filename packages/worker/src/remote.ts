@@ -45,28 +45,20 @@ export function createRemoteSource({
     },
     async poll(free) {
       try {
-        let cancels: CancelRequest[] = [];
-        let isRenewed = false;
         if (now() >= renewAt) {
-          const answer = await client.renewLease({ session });
+          const { cancelled } = await client.renewLease({ session });
           renewAt = now() + leaseMs / 3;
-          isRenewed = true;
-          cancels = answer.cancelled.map(({ key, fence }) => ({
+          const cancels: CancelRequest[] = cancelled.map(({ key, fence }) => ({
             taskKey: key.toString(),
             fence: fence.toString(),
             reason: "Cancelled.",
           }));
+          // Told at once: a claim that waits at the server may outlast what was left of the lease before.
+          return { status: "ok", leaseSeconds: leaseMs / 1000, claims: [], cancels, nextPollMs: 0, hasMore: false };
         }
         const untilRenewal = Math.max(0, renewAt - now());
         if (free === undefined || free <= 0) {
-          return {
-            status: "ok",
-            ...(isRenewed && { leaseSeconds: leaseMs / 1000 }),
-            claims: [],
-            cancels,
-            nextPollMs: untilRenewal,
-            hasMore: false,
-          };
+          return { status: "ok", claims: [], cancels: [], nextPollMs: untilRenewal, hasMore: false };
         }
         // The claim renews the lease as well, at the moment the server takes it up.
         const { tasks } = await client.claimTasks(
@@ -79,7 +71,6 @@ export function createRemoteSource({
         );
         return {
           status: "ok",
-          ...(isRenewed && { leaseSeconds: leaseMs / 1000 }),
           claims: tasks.map((task) => ({
             taskKey: task.key.toString(),
             fence: task.fence.toString(),
@@ -90,7 +81,7 @@ export function createRemoteSource({
             timeoutSeconds: Number(task.timeout?.seconds ?? 1800n),
             payload: task.payload === undefined ? null : toJson(ValueSchema, task.payload),
           })),
-          cancels,
+          cancels: [],
           nextPollMs: 0,
           hasMore: true,
         };
