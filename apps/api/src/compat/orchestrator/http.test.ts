@@ -17,6 +17,14 @@ describe("GET /health", () => {
     expect(response.headers.get("content-type")).toContain("application/json");
     expect(await response.text()).toBe('{"status":"ok"}');
   });
+
+  it("turns away what looks for a server while this one cannot serve", async () => {
+    bench.health.report("database", { ok: false });
+    const response = await bench.app.request("/health");
+    bench.health.report("database", { ok: true });
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual({ status: "unavailable" });
+  });
 });
 
 describe("POST /queue/submit", () => {

@@ -3,6 +3,7 @@ import type { Health } from "@drover/daemon/health";
 import { queueDepths, sumEvents } from "@drover/db/query/control";
 import { eventTotals } from "@drover/db/query/event";
 import { getTaskDetails, listTasks } from "@drover/db/query/task";
+import { compatStatus } from "@drover/domain/compat-task";
 import type { Json } from "@drover/domain/json";
 import { taskKeyTime } from "@drover/domain/task-id";
 import type { Caller, Deps } from "../../operation/context.ts";
@@ -10,7 +11,6 @@ import { findTaskKey, taskIdOf, taskNotFound } from "../../operation/find-task.t
 import { type CompatDraft, createSubmitCompatTask } from "../../operation/submit-compat-task.ts";
 import type { SubmitTask } from "../../operation/submit-task.ts";
 import { callerFrom } from "../../rpc/caller.ts";
-import { compatStatus } from "@drover/domain/compat-task";
 import { taskResult } from "./task-view.ts";
 
 export interface OrchestratorHttpOptions {
@@ -20,7 +20,7 @@ export interface OrchestratorHttpOptions {
 }
 
 /** The orchestrator's REST interface; faults are plain text. */
-export function mountOrchestrator(app: Hono, { deps, submitTask }: OrchestratorHttpOptions): void {
+export function mountOrchestrator(app: Hono, { deps, submitTask, health }: OrchestratorHttpOptions): void {
   const submit = createSubmitCompatTask({ deps, submitTask });
   const counts = createQueueCounts(deps);
   const callerOf = (c: Context): Caller => callerFrom(c.req.raw.headers);
@@ -29,7 +29,9 @@ export function mountOrchestrator(app: Hono, { deps, submitTask }: OrchestratorH
     return typeof draft === "string" ? draft : { id: await submit(callerOf(c), draft) };
   };
 
-  app.get("/health", (c) => c.json({ status: "ok" }));
+  app.get("/health", (c) =>
+    health.state().isReady ? c.json({ status: "ok" }) : c.json({ status: "unavailable" }, 503),
+  );
   for (const path of ["/queue/submit", "/api/env-queue/submit"]) {
     app.post(path, async (c) => {
       const answer = await submitBody(c);

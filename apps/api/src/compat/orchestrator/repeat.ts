@@ -44,7 +44,8 @@ export function createOpenTasks({
       const message = taskResult(row);
       told.delete(row.key);
       if (!isFinal(row.state)) told.set(row.key, { message, face: faceOf(row), at: now() });
-      if (told.size > maxTasks) for (const oldest of told.keys()) return (told.delete(oldest), message);
+      const [oldest] = told.keys();
+      if (told.size > maxTasks && oldest !== undefined) told.delete(oldest);
       return message;
     },
     due() {
