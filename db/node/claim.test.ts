@@ -166,7 +166,7 @@ describe("a concurrency limit", () => {
           return batch;
         });
         const batch = claimed.map((item) => ({ taskKey: item.task_id, fence: item.fence }));
-        await complete(house.db, worker.holderId, batch);
+        await complete(house.db, worker, batch);
         done += claimed.length;
       }
     };
@@ -196,7 +196,7 @@ describe("a concurrency limit", () => {
     await session.commit();
     expect(await claim(house.db, two, 3)).toEqual([]);
     expect(
-      await complete(house.db, one.holderId, [{ taskKey: held?.task_id ?? "", fence: held?.fence ?? "" }]),
+      await complete(house.db, one, [{ taskKey: held?.task_id ?? "", fence: held?.fence ?? "" }]),
     ).toEqual([]);
     expect(await claim(house.db, two, 3)).toHaveLength(1);
   });
@@ -251,9 +251,9 @@ describe("node.sync", () => {
     await house.db.run(sql`update drover.control set live_holders = 0`);
   });
 
-  it("tells an older life that it is fenced, and gives it nothing", async () => {
+  it("tells an older life that it is superseded, and gives it nothing", async () => {
     const first = await house.node("reborn", { gpu: 1 });
     await house.node("reborn", { gpu: 1 });
-    expect(await sync(house.db, first, { gpu: 1 }, false)).toEqual({ status: "fenced" });
+    expect(await sync(house.db, first, { gpu: 1 }, false)).toEqual({ status: "superseded" });
   });
 });

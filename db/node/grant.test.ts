@@ -77,9 +77,9 @@ describe("a node's login", () => {
     if (answer.status !== "ok") throw new Error("expected a live lease");
     const [first, second] = answer.claims.map((item) => ({ taskKey: item.task_id, fence: item.fence }));
     if (first === undefined || second === undefined) throw new Error("expected two claims");
-    expect(await appendLog(agent, own.holderId, first, 1, [["stdout", 1, "hello"]])).toBe(true);
-    expect(await complete(agent, own.holderId, [first])).toEqual([]);
-    expect(await fail(agent, own.holderId, [{ ...second, class: "error", message: "no" }])).toEqual([]);
+    expect(await appendLog(agent, own, first, 1, [["stdout", 1, "hello"]])).toBe(true);
+    expect(await complete(agent, own, [first])).toEqual([]);
+    expect(await fail(agent, own, [{ ...second, class: "error", message: "no" }])).toEqual([]);
     expect(await held(agent, own.holderId)).toEqual([]);
     expect(await describeHolder(agent, own, { executors: ["docker"], slots: { gpu: 1 }, facts: {} })).toBe(true);
     expect(await renew(agent, own)).toMatchObject({ status: "ok" });
@@ -89,9 +89,9 @@ describe("a node's login", () => {
     ["sync", () => sync(agent, foreign, { gpu: 1 }, false)],
     ["claim", () => claim(agent, foreign, 1)],
     ["renew", () => renew(agent, foreign)],
-    ["complete", () => complete(agent, foreign.holderId, [{ taskKey: "1", fence: "1" }])],
-    ["fail", () => fail(agent, foreign.holderId, [{ taskKey: "1", fence: "1", class: "error", message: "" }])],
-    ["log", () => appendLog(agent, foreign.holderId, { taskKey: "1", fence: "1" }, 1, [])],
+    ["complete", () => complete(agent, foreign, [{ taskKey: "1", fence: "1" }])],
+    ["fail", () => fail(agent, foreign, [{ taskKey: "1", fence: "1", class: "error", message: "" }])],
+    ["log", () => appendLog(agent, foreign, { taskKey: "1", fence: "1" }, 1, [])],
     ["held", () => held(agent, foreign.holderId)],
     ["drain", () => drain(agent, foreign.holderId, foreign.epoch)],
     ["leave", () => leave(agent, foreign.holderId, foreign.epoch)],
@@ -193,14 +193,18 @@ describe("a node's login", () => {
 });
 
 describe("the node protocol's functions", () => {
-  it("are all run by their owner with a pinned path that looks at temporary objects last", async () => {
+  it("are run by their owner with a pinned path that looks at temporary objects last", async () => {
     const rows = await house.db.run<{ name: string; config: string[] | null; is_definer: boolean; schema: string }>(sql`
       select p.proname as name, p.proconfig as config, p.prosecdef as is_definer, n.nspname as schema
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-       where n.nspname in ('drover', 'node') and p.prosqlbody is null`);
-    expect(rows.filter((row) => row.schema === "node").length).toBeGreaterThan(8);
-    expect(rows.filter((row) => row.config?.includes("search_path=pg_catalog, pg_temp") !== true)).toEqual([]);
+       where n.nspname in ('drover', 'node')`);
+    const paths = (row: (typeof rows)[number]) =>
+      row.config?.filter((setting) => setting.startsWith("search_path=")) ?? [];
     expect(rows.filter((row) => row.is_definer !== (row.schema === "node"))).toEqual([]);
+    expect(rows.filter((row) => row.is_definer).length).toBeGreaterThan(8);
+    expect(rows.filter((row) => row.is_definer && paths(row).length === 0)).toEqual([]);
+    // Functions of the control plane may leave the path to whoever calls them, but none may forget pg_temp.
+    expect(new Set(rows.flatMap(paths))).toEqual(new Set(["search_path=pg_catalog, pg_temp"]));
   });
 
   it("are for the agent role only, and the control plane's for nobody else", async () => {

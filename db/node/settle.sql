@@ -1,6 +1,14 @@
+-- Whether the caller is the current life of a holder: an older one must not settle what the newer one has taken up.
+create or replace function drover.is_current(p_holder_id integer, p_epoch bigint) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from drover.holder h where h.id = p_holder_id and h.epoch = p_epoch);
+$$;
+
 -- Completes attempts in one batch. The current fence wins: keys that are not returned are done,
 -- the returned ones were stale and their results are dropped.
-create or replace function node.complete(p_holder_id integer, p_task_ids bigint[], p_fences bigint[], p_results json[])
+create or replace function node.complete(p_holder_id integer, p_epoch bigint, p_task_ids bigint[], p_fences bigint[], p_results json[])
 returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -12,17 +20,21 @@ declare
   done_ids bigint[];
 begin
   perform drover.authorize(p_holder_id);
+  if not drover.is_current(p_holder_id, p_epoch) then
+    return query select u from unnest(p_task_ids) u;
+    return;
+  end if;
   with done as (
     -- A fence belongs to one claim, so matching keys and fences apart is exact; arrays keep the plan an index scan
     -- in key order whatever the statistics say (a join planned for few rows took 180 ms for 1,000).
     delete from drover.task_lease l
      where l.task_id = any (p_task_ids) and l.fence = any (p_fences) and l.holder_id = p_holder_id
-    returning l.task_id, l.attempt, l.started_at
+    returning l.task_id, l.fence, l.attempt, l.started_at
   ), final as (
     insert into drover.task_final (task_id, state, attempt, holder_id, started_at, finished_at, result)
     select d.task_id, 'completed', d.attempt, p_holder_id, d.started_at, clock_timestamp(), i.result
       from done d
-      left join unnest(p_task_ids, p_results) as i (task_id, result) on i.task_id = d.task_id
+      left join unnest(p_task_ids, p_fences, p_results) as i (task_id, fence, result) on i.task_id = d.task_id and i.fence = d.fence
   )
   select array_agg(d.task_id) into done_ids from done d;
   if done_ids is not null then
@@ -38,7 +50,7 @@ end $$;
 -- Ends attempts that did not complete: each is retried, failed for good, cancelled or handed back,
 -- by its error class and the task's policy. Returns the stale keys.
 create or replace function node.fail(
-  p_holder_id integer, p_task_ids bigint[], p_fences bigint[], p_classes text[], p_messages text[],
+  p_holder_id integer, p_epoch bigint, p_task_ids bigint[], p_fences bigint[], p_classes text[], p_messages text[],
   p_details json[], p_results json[], p_retry_after_ms bigint[]
 ) returns setof bigint
 language plpgsql security definer
@@ -50,6 +62,10 @@ declare
   lease drover.task_lease;
 begin
   perform drover.authorize(p_holder_id);
+  if not drover.is_current(p_holder_id, p_epoch) then
+    return query select u from unnest(p_task_ids) u;
+    return;
+  end if;
   for item in
     select * from unnest(p_task_ids, p_fences, p_classes, p_messages, p_details, p_results, p_retry_after_ms)
       as u (task_id, fence, class, message, details, result, retry_after_ms)
@@ -66,8 +82,8 @@ begin
   end loop;
 end $$;
 
--- Appends a chunk of an attempt's log; false when the claim is no longer held.
-create or replace function node.log(p_holder_id integer, p_task_id bigint, p_fence bigint, p_chunk integer, p_lines json) returns boolean
+-- Appends a chunk of an attempt's log, once however often it is sent; false when the claim is no longer held.
+create or replace function node.log(p_holder_id integer, p_epoch bigint, p_task_id bigint, p_fence bigint, p_chunk integer, p_lines json) returns boolean
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -77,7 +93,9 @@ begin
   insert into drover.task_log (task_id, attempt, chunk, lines)
   select l.task_id, l.attempt, p_chunk, p_lines
     from drover.task_lease l
-   where l.task_id = p_task_id and l.fence = p_fence and l.holder_id = p_holder_id
+   where l.task_id = p_task_id and l.fence = p_fence and l.holder_id = p_holder_id and drover.is_current(p_holder_id, p_epoch)
   on conflict do nothing;
-  return found;
+  return found or exists (
+    select from drover.task_lease l
+     where l.task_id = p_task_id and l.fence = p_fence and l.holder_id = p_holder_id and drover.is_current(p_holder_id, p_epoch));
 end $$;

@@ -1,6 +1,13 @@
 import { sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
 
+/** One life of a holder: what an older life reports is stale. */
+export interface Life {
+  holderId: number;
+  /** Decimal bigint. */
+  epoch: string;
+}
+
 export interface Completion {
   taskKey: string;
   fence: string;
@@ -20,18 +27,18 @@ export interface Failure {
 }
 
 /** Completes attempts in one statement; returns the keys whose claim was no longer current. */
-export async function complete(db: Executor, holderId: number, batch: readonly Completion[]): Promise<string[]> {
+export async function complete(db: Executor, holder: Life, batch: readonly Completion[]): Promise<string[]> {
   const results = batch.some((item) => item.result !== undefined) ? batch.map((item) => item.result ?? null) : null;
   const rows = await db.run<{ stale: string }>(sql`
-    select stale from node.complete(${holderId}, ${sql.param(batch.map((item) => item.taskKey))}::bigint[],
+    select stale from node.complete(${holder.holderId}, ${holder.epoch}, ${sql.param(batch.map((item) => item.taskKey))}::bigint[],
       ${sql.param(batch.map((item) => item.fence))}::bigint[], ${sql.param(results)}::json[]) as stale`);
   return rows.map((row) => row.stale);
 }
 
 /** Ends attempts that did not complete; returns the keys whose claim was no longer current. */
-export async function fail(db: Executor, holderId: number, batch: readonly Failure[]): Promise<string[]> {
+export async function fail(db: Executor, holder: Life, batch: readonly Failure[]): Promise<string[]> {
   const rows = await db.run<{ stale: string }>(sql`
-    select stale from node.fail(${holderId}, ${sql.param(batch.map((item) => item.taskKey))}::bigint[],
+    select stale from node.fail(${holder.holderId}, ${holder.epoch}, ${sql.param(batch.map((item) => item.taskKey))}::bigint[],
       ${sql.param(batch.map((item) => item.fence))}::bigint[], ${sql.param(batch.map((item) => item.class))}::text[],
       ${sql.param(batch.map((item) => item.message))}::text[], ${sql.param(batch.map((item) => item.details ?? null))}::json[],
       ${sql.param(batch.map((item) => item.result ?? null))}::json[],
@@ -45,12 +52,12 @@ export type StoredLogLine = [stream: string, atMs: number, text: string];
 /** Appends a chunk of log; false when the claim is no longer held. */
 export async function appendLog(
   db: Executor,
-  holderId: number,
+  holder: Life,
   claim: { taskKey: string; fence: string },
   chunk: number,
   lines: readonly StoredLogLine[],
 ): Promise<boolean> {
   const [row] = await db.run<{ stored: boolean }>(sql`
-    select node.log(${holderId}, ${claim.taskKey}, ${claim.fence}, ${chunk}, ${JSON.stringify(lines)}::json) as stored`);
+    select node.log(${holder.holderId}, ${holder.epoch}, ${claim.taskKey}, ${claim.fence}, ${chunk}, ${JSON.stringify(lines)}::json) as stored`);
   return row?.stored ?? false;
 }

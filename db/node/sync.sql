@@ -12,14 +12,21 @@ as $$
   select exists (select from renewed);
 $$;
 
+-- Why a lease was not renewed: `superseded` by a newer life, which must not be fought, or `fenced` after it ran out.
+create or replace function drover.refusal(p_holder_id integer, p_epoch bigint) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when exists (select from drover.holder h where h.id = p_holder_id and h.epoch > p_epoch)
+    then 'superseded' else 'fenced' end;
+$$;
+
 -- The queues that a holder can serve and that have something ready, the longest waiting first.
+-- Without settings of its own it is planned as a part of the statement that calls it.
 create or replace function drover.ready_queues(p_holder drover.holder, p_class_names text[])
 returns table (queue_id integer, class_id integer, class_name text, task_type text, executor text, namespace text)
 language sql stable
-set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-as $$
+begin atomic
   select q.id, c.id, c.name, q.task_type, q.executor, n.name
     from drover.queue q
     join drover.class c on c.id = q.class_id
@@ -31,11 +38,11 @@ as $$
      and (p_class_names is null or c.name = any (p_class_names))
      and (p_holder.kind = 'node' or q.namespace_id = p_holder.namespace_id)
      and (q.executor <> 'worker' or q.task_type = any (p_holder.task_types) or '*' = any (p_holder.task_types))
-   order by head.sort_key
-$$;
+   order by head.sort_key;
+end;
 
 -- One round trip of an agent: renew the lease, report free slots by class, get claimed tasks and what to cancel,
--- and the interval until the next sync. Status `fenced`: a newer life has taken over; stop all leased work.
+-- and the interval until the next sync. Status `fenced` or `superseded`: the lease is gone; stop all leased work.
 create or replace function node.sync(
   p_holder_id integer, p_epoch bigint, p_free_slots jsonb, p_is_listening boolean,
   out status text, out lease_seconds integer, out next_sync_ms integer, out claims json, out cancels json
@@ -43,6 +50,11 @@ create or replace function node.sync(
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+-- For the claim's plans, whatever the statistics say: index scans in order, and one look into drover.task per row.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
 as $$
 declare
   control drover.control;
@@ -62,7 +74,7 @@ begin
   claims := '[]';
   cancels := '[]';
   if not drover.renew(p_holder_id, p_epoch, control.lease_seconds) then
-    status := 'fenced';
+    status := drover.refusal(p_holder_id, p_epoch);
     next_sync_ms := 1000;
     return;
   end if;
@@ -70,7 +82,9 @@ begin
   select * into holder from drover.holder h where h.id = p_holder_id;
 
   if holder.state = 'ready' and p_free_slots <> '{}' then
-    perform drover.promote(1000);
+    if exists (select from drover.task_waiting w where w.until_at <= now()) then
+      perform drover.promote(1000);
+    end if;
     for ready in
       select * from drover.ready_queues(holder, array(select k from jsonb_each_text(p_free_slots) as s (k, v) where v::integer > 0))
     loop
@@ -85,7 +99,7 @@ begin
           'name', q.name, 'timeout_seconds', q.timeout_seconds, 'payload', q.payload, 'execution', q.execution)),
           array_agg(q.task_id)
         into batch, batch_ids
-        from drover.claim_queue(p_holder_id, ready.queue_id, allowance.limited_class_id, allowance.allowed) q;
+        from drover.claim_queue(p_holder_id, holder.namespace_id, ready.queue_id, allowance.limited_class_id, allowance.allowed) q;
       if batch_ids is not null then
         batches := batches || batch;
         task_ids := task_ids || batch_ids;
@@ -95,8 +109,6 @@ begin
     end loop;
     if cardinality(task_ids) > 0 then
       select json_agg(item) into claims from unnest(batches) b, json_array_elements(b) item;
-      insert into drover.event (id, namespace_id, kind, actor, task_ids)
-      values (drover.next_id(), holder.namespace_id, 'task.started', 'holder:' || p_holder_id, task_ids);
     end if;
   end if;
 
@@ -119,16 +131,19 @@ returns table (task_id bigint, fence bigint, attempt integer, timeout_seconds in
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+-- For the claim's plans, whatever the statistics say: index scans in order, and one look into drover.task per row.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 declare
   holder drover.holder;
   ready record;
   allowance record;
-  task_ids bigint[] := '{}';
-  first_fence bigint;
   remaining integer := p_limit;
-  row record;
+  taken integer;
 begin
   perform drover.authorize(p_holder_id);
   -- A newer life waits for the claims of the older one that are under way (node.register), so that it sees them all.
@@ -139,25 +154,19 @@ begin
   if not found then
     return;
   end if;
-  perform drover.promote(1000);
+  if exists (select from drover.task_waiting w where w.until_at <= now()) then
+    perform drover.promote(1000);
+  end if;
   for ready in select * from drover.ready_queues(holder, holder.classes) loop
     exit when remaining <= 0;
     select * into allowance from drover.class_allowance(ready.class_id, remaining);
     continue when allowance.allowed <= 0;
-    for row in
-      select * from drover.claim_queue(p_holder_id, ready.queue_id, allowance.limited_class_id, allowance.allowed)
-    loop
-      task_id := row.task_id; fence := row.fence; attempt := row.attempt; timeout_seconds := row.timeout_seconds;
-      name := row.name; payload := row.payload; type := ready.task_type; class := ready.class_name;
-      task_ids := task_ids || row.task_id;
-      remaining := remaining - 1;
-      return next;
-    end loop;
+    return query
+    select c.task_id, c.fence, c.attempt, c.timeout_seconds, c.name, c.payload, ready.task_type, ready.class_name
+      from drover.claim_queue(p_holder_id, holder.namespace_id, ready.queue_id, allowance.limited_class_id, allowance.allowed) c;
+    get diagnostics taken = row_count;
+    remaining := remaining - taken;
   end loop;
-  if cardinality(task_ids) > 0 then
-    insert into drover.event (id, namespace_id, kind, actor, task_ids)
-    values (drover.next_id(), holder.namespace_id, 'task.started', 'holder:' || p_holder_id, task_ids);
-  end if;
 end $$;
 
 -- Renews a worker's lease; tells what it is asked to stop.
@@ -169,7 +178,7 @@ as $$
 begin
   perform drover.authorize(p_holder_id);
   select c.lease_seconds into lease_seconds from drover.control c;
-  status := case when drover.renew(p_holder_id, p_epoch, lease_seconds) then 'ok' else 'fenced' end;
+  status := case when drover.renew(p_holder_id, p_epoch, lease_seconds) then 'ok' else drover.refusal(p_holder_id, p_epoch) end;
   select coalesce(json_agg(json_build_object('task_id', l.task_id::text, 'fence', l.fence::text, 'reason', l.cancel_reason)), '[]')
     into cancels
     from drover.task_lease l

@@ -8,8 +8,13 @@ export interface CancelRequest {
   reason: string | null;
 }
 
+/** Not renewed: the lease had run out, or a newer life has taken over. */
+export interface Refused {
+  status: "fenced" | "superseded";
+}
+
 export type SyncAnswer =
-  | { status: "fenced" }
+  | Refused
   | { status: "ok"; leaseSeconds: number; nextSyncMs: number; claims: HeldClaim[]; cancels: CancelRequest[] };
 
 /** One round trip of an agent: renew, claim for the free slots, learn what to cancel and when to come back. */
@@ -28,7 +33,7 @@ export async function sync(
   }>(sql`
     select status, lease_seconds, next_sync_ms, claims, cancels
       from node.sync(${holder.holderId}, ${holder.epoch}, ${JSON.stringify(freeSlots)}::jsonb, ${isListening})`);
-  if (row === undefined || row.status !== "ok") return { status: "fenced" };
+  if (row === undefined || row.status !== "ok") return refused(row?.status);
   return {
     status: "ok",
     leaseSeconds: row.lease_seconds,
@@ -50,18 +55,26 @@ export interface WorkerClaim {
 }
 
 /** Up to `limit` tasks of a worker's types; empty also when a newer life has taken over, which renew tells. */
-export function claim(db: Executor, holder: { holderId: number; epoch: string }, limit: number): Promise<WorkerClaim[]> {
+export function claim(
+  db: Executor,
+  holder: { holderId: number; epoch: string },
+  limit: number,
+): Promise<WorkerClaim[]> {
   return db.run(sql`
     select task_id, fence, attempt, timeout_seconds, name, payload, type, class
       from node.claim(${holder.holderId}, ${holder.epoch}, ${limit})`);
 }
 
-export type RenewAnswer = { status: "fenced" } | { status: "ok"; leaseSeconds: number; cancels: CancelRequest[] };
+export type RenewAnswer = Refused | { status: "ok"; leaseSeconds: number; cancels: CancelRequest[] };
 
 /** Renews a worker's lease, and with it all that it holds. */
 export async function renew(db: Executor, holder: { holderId: number; epoch: string }): Promise<RenewAnswer> {
   const [row] = await db.run<{ status: string; lease_seconds: number; cancels: CancelRequest[] }>(sql`
     select status, lease_seconds, cancels from node.renew(${holder.holderId}, ${holder.epoch})`);
-  if (row === undefined || row.status !== "ok") return { status: "fenced" };
+  if (row === undefined || row.status !== "ok") return refused(row?.status);
   return { status: "ok", leaseSeconds: row.lease_seconds, cancels: row.cancels };
+}
+
+function refused(status: string | undefined): Refused {
+  return { status: status === "superseded" ? "superseded" : "fenced" };
 }

@@ -24,6 +24,8 @@ export interface AgentOptions {
   shipLogs: Omit<LogShipperOptions, "log">;
   graceSeconds: number;
   metrics: Metrics<typeof declarations>;
+  /** Told when another agent registered under this node's name; this one has stopped its work then. */
+  onSuperseded: () => void;
   log: Log;
 }
 
@@ -40,7 +42,16 @@ export interface Agent {
 }
 
 /** The agent of a node: the loop of packages/worker, with executors in place of handlers. */
-export function createAgent({ source, executors, slots, shipLogs, graceSeconds, metrics, log }: AgentOptions): Agent {
+export function createAgent({
+  source,
+  executors,
+  slots,
+  shipLogs,
+  graceSeconds,
+  metrics,
+  onSuperseded,
+  log,
+}: AgentOptions): Agent {
   const hand = new Map<string, InHand>();
   const { handles } = metrics;
   let isStopping = false;
@@ -70,6 +81,7 @@ export function createAgent({ source, executors, slots, shipLogs, graceSeconds, 
     },
     holds: (claim) => !isTakenUp || hand.has(claimKey(claim)),
     loseAll: () => void stopAll("lease_lost"),
+    onSuperseded,
     graceMs: (graceSeconds + 2) * 1000,
     log,
   });

@@ -21,11 +21,20 @@ export interface HostOptions {
   databaseUrl: string;
   name: string;
   version: string;
+  /** Told when another agent registered under this name. */
+  onSuperseded: () => void;
   log: Log;
 }
 
 /** Everything that an agent runs, as services in the order in which they start. */
-export async function createHost({ values, databaseUrl, name, version, log }: HostOptions): Promise<Service[]> {
+export async function createHost({
+  values,
+  databaseUrl,
+  name,
+  version,
+  onSuperseded,
+  log,
+}: HostOptions): Promise<Service[]> {
   const slots = Object.fromEntries(values.slots);
   const db = openDatabase({
     url: databaseUrl,
@@ -87,9 +96,10 @@ export async function createHost({ values, databaseUrl, name, version, log }: Ho
     source,
     executors,
     slots,
-    shipLogs: { append: (claim, chunk, lines) => appendLog(db, source.holderId, claim, chunk, lines) },
+    shipLogs: { append: (claim, chunk, lines) => appendLog(db, source, claim, chunk, lines) },
     graceSeconds: values.graceSeconds,
     metrics,
+    onSuperseded,
     log,
   });
 

@@ -18,12 +18,16 @@ async function main(): Promise<number> {
   for (const warning of warnings) log.warn(warning);
   const name = values.node ?? hostname().toLowerCase();
   log.info({ settings: given, node: name }, "starting");
-  const services = await createHost({ values, databaseUrl, name, version: "0.1.0", log });
-  const { clean } = await runServices(services, {
-    signal: stopSignal({ process }),
-    stopSeconds: values.stopSeconds,
-    log,
-  });
+  // Two agents of one name would take turns in fencing each other off: the older one goes.
+  const superseded = new AbortController();
+  const onSuperseded = () => {
+    log.error({ node: name }, "another agent runs under this node's name; set DROVER_AGENT_NODE to a name of its own");
+    superseded.abort("superseded");
+  };
+  const services = await createHost({ values, databaseUrl, name, version: "0.1.0", onSuperseded, log });
+  const signal = AbortSignal.any([stopSignal({ process }), superseded.signal]);
+  const { clean } = await runServices(services, { signal, stopSeconds: values.stopSeconds, log });
+  if (superseded.signal.aborted) return 1;
   return clean ? 0 : 1;
 }
 

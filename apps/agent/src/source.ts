@@ -65,7 +65,7 @@ export function createNodeSource({
     },
     async poll(free) {
       const answer = await sync(db, current(), free ?? {}, wakeups?.isListening ?? false);
-      if (answer.status === "fenced") return answer;
+      if (answer.status !== "ok") return answer;
       return {
         status: "ok",
         leaseSeconds: answer.leaseSeconds,
@@ -75,8 +75,8 @@ export function createNodeSource({
         hasMore: answer.claims.length > 0,
       };
     },
-    complete: (batch) => complete(db, current().holderId, batch),
-    fail: (batch) => fail(db, current().holderId, batch),
+    complete: (batch) => complete(db, current(), batch),
+    fail: (batch) => fail(db, current(), batch),
     held: () => held(db, current().holderId),
     async leave() {
       if (life !== undefined) await leave(db, life.holderId, life.epoch);

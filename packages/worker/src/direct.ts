@@ -62,7 +62,7 @@ export function createDirectSource({
       // Cancels come with the renewal; a hint for this holder makes it due.
       if (now() >= renewAt) {
         const answer = await renew(db, current());
-        if (answer.status === "fenced") return { status: "fenced" };
+        if (answer.status !== "ok") return answer;
         leaseSeconds = answer.leaseSeconds;
         renewAt = now() + (leaseSeconds * 1000) / 3;
         isRenewed = true;
@@ -88,8 +88,8 @@ export function createDirectSource({
         hasMore: rows.length > 0,
       };
     },
-    complete: (batch) => complete(db, current().holderId, batch),
-    fail: (batch) => fail(db, current().holderId, batch),
+    complete: (batch) => complete(db, current(), batch),
+    fail: (batch) => fail(db, current(), batch),
     held: () => held(db, current().holderId),
     async leave() {
       if (life !== undefined) await leave(db, life.holderId, life.epoch);

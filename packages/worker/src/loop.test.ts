@@ -37,7 +37,14 @@ function setup({ leaseSeconds = 0.2 } = {}) {
     graceMs: 50,
     log,
   });
-  const answer = (claims: string[]): PollAnswer<string> => ({ status: "ok", leaseSeconds, claims, cancels: [], nextPollMs: 5, hasMore: false });
+  const answer = (claims: string[]): PollAnswer<string> => ({
+    status: "ok",
+    leaseSeconds,
+    claims,
+    cancels: [],
+    nextPollMs: 5,
+    hasMore: false,
+  });
   const stop = async () => {
     const stopped = loop.stop();
     for (const poll of polls) poll.resolve(answer([]));
@@ -73,7 +80,7 @@ describe("work loop", () => {
     await expect.poll(() => polls.length).toBe(1);
     // The process stands still, as under SIGSTOP: no timer fires until it wakes, and the answer is there by then.
     polls[0]?.resolve(answer(["stale"]));
-    for (const end = performance.now() + 300; performance.now() < end; );
+    for (const end = performance.now() + 300; performance.now() < end;);
     await expect.poll(losses).toBe(1);
     await expect.poll(registrations).toBe(2);
     expect(started).toEqual([]);

@@ -36,7 +36,8 @@ export interface WorkLoop {
 /**
  * claim -> run -> complete, seen from the holder; two of its lives cannot overlap.
  *
- *   registering --lease--> polling --fenced, or the lease ran out--> registering
+ *   registering --lease--> polling --fenced: the lease ran out--> registering
+ *                                  --superseded: another process has the name--> stopped
  *
  * A poll renews the lease, takes what there is room for, and says when to come back; a hint or freed room shortens the
  * wait. The lease is watched by a timer of its own, which also fires while a poll hangs: when it runs out, all work in

@@ -87,8 +87,8 @@ export function createRemoteSource({
         };
       } catch (error) {
         if (leaving.signal.aborted) return { status: "ok", claims: [], cancels: [], nextPollMs: 0, hasMore: false };
-        // Whoever took the name over, or the sweep, has ended this session.
-        if (error instanceof ConnectError && error.code === Code.FailedPrecondition) return { status: "fenced" };
+        if (error instanceof ConnectError && error.code === Code.NotFound) return { status: "fenced" };
+        if (error instanceof ConnectError && error.code === Code.FailedPrecondition) return { status: "superseded" };
         return rethrow(error);
       }
     },

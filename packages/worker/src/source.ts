@@ -39,7 +39,10 @@ export interface CancelRequest {
 
 /** What one poll brings. */
 export type PollAnswer<C> =
+  /** The lease had run out: register anew. */
   | { status: "fenced" }
+  /** Another process registered under this name: leave the field to it. */
+  | { status: "superseded" }
   | {
       status: "ok";
       /** Set when this poll renewed the lease. */

@@ -44,6 +44,8 @@ export interface WorkerOptions {
   concurrency?: number;
   /** How many tasks may lie ready beside those that run; they are handed back when the worker stops. */
   prefetch?: number;
+  /** Told when another worker registered under this name; this one has stopped then. */
+  onSuperseded?: () => void;
   log: Log;
 }
 
@@ -56,7 +58,14 @@ export interface Worker {
 }
 
 /** A worker of the SDK: claims tasks of its types in batches, runs their handlers, reports in batches. */
-export function createWorker({ source, handlers, concurrency = 16, prefetch = 0, log }: WorkerOptions): Worker {
+export function createWorker({
+  source,
+  handlers,
+  concurrency = 16,
+  prefetch = 0,
+  onSuperseded,
+  log,
+}: WorkerOptions): Worker {
   const queue: Claim[] = [];
   const runs = new Map<string, Run>();
   const inSettlement = new Set<string>();
@@ -96,6 +105,7 @@ export function createWorker({ source, handlers, concurrency = 16, prefetch = 0,
       completer.abandon();
       for (const run of runs.values()) run.abort("lease_lost");
     },
+    ...(onSuperseded && { onSuperseded }),
     graceMs: 2000,
     log,
   });

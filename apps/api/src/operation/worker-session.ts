@@ -42,29 +42,31 @@ export function claimTasks(deps: Deps, session: WorkerSession, limit: number): P
   return claim(deps.db, session, limit);
 }
 
-/** Renews the lease; a session that was taken over or ran out is a `conflict`. */
+/** Renews the lease; a session that ran out is `not_found`, one that was taken over a `conflict`. */
 export async function renewLease(deps: Deps, session: WorkerSession) {
   const answer = await renew(deps.db, session);
-  if (answer.status === "fenced") {
-    throw new DroverError(
-      "conflict",
-      "This session is over: its lease ran out, or another worker registered under its name.",
-      {
+  switch (answer.status) {
+    case "superseded":
+      throw new DroverError("conflict", "This session is over: another worker registered under its name.", {
+        hint: "Stop what it holds; give each worker a name of its own.",
+      });
+    case "fenced":
+      throw new DroverError("not_found", "This session is over: its lease ran out.", {
         hint: "Stop what it holds, then register again.",
-      },
-    );
+      });
+    case "ok":
   }
   return answer;
 }
 
 /** Completes claims; returns the keys that were no longer held. */
 export function completeTasks(deps: Deps, session: WorkerSession, batch: Completion[]): Promise<string[]> {
-  return complete(deps.db, session.holderId, batch);
+  return complete(deps.db, session, batch);
 }
 
 /** Fails claims; each is retried or ends by its policy. Returns the keys that were no longer held. */
 export function failTasks(deps: Deps, session: WorkerSession, batch: Failure[]): Promise<string[]> {
-  return fail(deps.db, session.holderId, batch);
+  return fail(deps.db, session, batch);
 }
 
 /** Every claim of a session. */
