@@ -27,18 +27,16 @@ begin
   return moved;
 end $$;
 
--- The claim of one queue: rows move from ready to lease in one statement and get a fence each.
+-- The claim of one queue: rows move from ready to lease in one statement, get a fence each, and are told as one event.
 -- The candidate list is a CTE, so that the limit is applied before the lock and not per joined row;
 -- rows are deleted by their place (ctid), which cannot move while they are locked.
-create or replace function drover.claim_queue(p_holder_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer)
-returns table (task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json)
+-- The settings for its plan are those of its callers, node.claim and node.sync: setting them in each function
+-- called made up a fifth of the claim of a single task.
+create or replace function drover.claim_queue(
+  p_holder_id integer, p_namespace_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer
+) returns table (task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json)
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
-set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -64,6 +62,11 @@ begin
     select s.task_id, s.fence, p_holder_id, p_queue_id, p_limited_class_id, s.attempt,
            now() + (s.timeout_seconds + 60) * interval '1 second'
       from spec s
+  ), told as (
+    insert into drover.event (id, namespace_id, kind, actor, task_ids)
+    select drover.next_id(), p_namespace_id, 'task.started', 'holder:' || p_holder_id, array_agg(s.task_id)
+      from spec s
+    having count(*) > 0
   )
   select s.task_id, s.fence, s.attempt, s.timeout_seconds, s.name, s.payload, s.execution
     from spec s;
@@ -75,7 +78,6 @@ end $$;
 create or replace function drover.class_allowance(p_class_id integer, p_asked integer, out allowed integer, out limited_class_id integer)
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
 as $$
 declare
   before_lock integer;
