@@ -117,7 +117,9 @@ function readMessages(bytes: Uint8Array, number: number): Uint8Array[] {
 }
 
 /** The sentence without the list of faults that follows it elsewhere, since they are shown as a list of their own. */
-function headline(message: string, fields: readonly { field: string }[]): string {
+function headline(whole: string, fields: readonly { field: string }[]): string {
+  // What only names the next command is said once, in the line for it.
+  const message = whole.replace(/ (List|Look)[^."]*"drover [^"]*"\.$/, "");
   const [field] = fields;
   if (field === undefined) return message;
   const start = message.indexOf(`: ${field.field}`);

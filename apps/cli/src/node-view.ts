@@ -1,6 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Node } from "@drover/proto/drover/node";
 import { formatDuration } from "./duration.ts";
+import { formatSize } from "./size.ts";
 import type { Cell, Column } from "./table.ts";
 import { nodeStateWord, stateColor } from "./word.ts";
 
@@ -69,7 +70,9 @@ export function nodeFacts(node: Node, nowMs: number): [string, Cell | string][] 
     ["Epoch", String(node.epoch)],
     ["Version", node.version],
     ["Joined", node.joinedAt ? new Date(timestampMs(node.joinedAt)).toISOString() : "-"],
-    ...Object.entries(node.facts).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    ...Object.entries(node.facts)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, value]): [string, string] => [name, name.endsWith("Bytes") ? formatSize(Number(value)) : value]),
   ];
 }
 

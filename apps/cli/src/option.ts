@@ -35,9 +35,13 @@ export function flagOption({ doc, short }: { doc: string; short?: string }): Opt
   return { doc, ...(short && { short }), expects: "no value", read: (texts) => ({ value: texts.length > 0 }) };
 }
 
-/** Any text. */
-export function textOption(face: Face): Option<string | undefined> {
-  return single(face, "TEXT", "a text", (text) => (text === "" ? undefined : text));
+/** Any text, or one that matches. */
+export function textOption({
+  pattern = /[^]/,
+  expects = "a text",
+  ...face
+}: Face & { pattern?: RegExp; expects?: string }): Option<string | undefined> {
+  return single(face, "TEXT", expects, (text) => (pattern.test(text) ? text : undefined));
 }
 
 /** A whole number in a range. */

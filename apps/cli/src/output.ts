@@ -48,7 +48,7 @@ export function createOutput({ stdout, stderr, isJson, isColored }: OutputOption
     json: (value) => line(JSON.stringify(value, null, 2)),
     jsonLine: (value) => line(JSON.stringify(value)),
     table(columns, rows) {
-      const width = stdout.isTTY === true ? stdout.columns : undefined;
+      const width = stdout.isTTY === true ? stdout.columns || undefined : undefined;
       for (const text of renderTable({ columns, rows, width, paint })) line(text);
     },
     facts: (facts) => renderFacts(facts, paint).forEach(line),

@@ -42,7 +42,7 @@ export function createProgress({
       const text = [title, renderProgress(done, total), formatDuration(now() - startedAt), remark]
         .filter(Boolean)
         .join("  ");
-      terminal.write(`\r\u001B[2K${cutText(text, (terminal.columns ?? 80) - 1)}`);
+      terminal.write(`\r\u001B[2K${cutText(text, (terminal.columns || 80) - 1)}`);
     },
     clear() {
       if (isDrawn) terminal.write("\r\u001B[2K");

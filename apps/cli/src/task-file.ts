@@ -61,7 +61,7 @@ export function readTaskLine(
     const spec = fromJson(TaskSpecSchema, plain(json));
     return { spec: withDefaults(spec, defaults) };
   } catch (error) {
-    return { fault: messageOf(error) };
+    return { fault: `Expected a task: ${messageOf(error).replace(/^cannot decode \S+ (\S+) from JSON: /, "")}.` };
   }
 }
 

@@ -1,5 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
-import { type Timestamp, timestampMs, ValueSchema } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampMs, type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Attempt, type Execution, type Task, TaskSchema } from "@drover/proto/drover/task";
 import { formatDuration } from "./duration.ts";
 import type { Output } from "./output.ts";
@@ -60,15 +60,23 @@ export function showTask(task: Task, output: Output, nowMs: number): void {
     ["Submitted", moment(task.createdAt, nowMs)],
     ["Started", moment(task.startedAt, nowMs)],
     ["Finished", moment(task.finishedAt, nowMs)],
-    ["Took", took(task.startedAt, task.finishedAt, nowMs) || undefined],
+    [task.finishedAt === undefined ? "Runs for" : "Took", took(task.startedAt, task.finishedAt, nowMs) || undefined],
     ["Holder", task.holder || undefined],
     ["Attempt", attemptText(task)],
     ["Time-out", task.timeout && formatDuration(Number(task.timeout.seconds) * 1000 + task.timeout.nanos / 1e6)],
-    ["Payload", task.payload && JSON.stringify(toJson(ValueSchema, task.payload))],
-    ["Result", task.result && JSON.stringify(toJson(ValueSchema, task.result))],
+    ["Payload", valueText(task.payload)],
+    ["Result", valueText(task.result)],
     ["Error", task.error && { text: errorText(task.error), color: "red" as const }],
   ];
   output.facts(facts.filter((fact): fact is [string, Cell | string] => fact[1] !== undefined));
+  for (const [name, value] of [
+    ["Payload", task.payload],
+    ["Result", task.result],
+  ] as const) {
+    if (value !== undefined && valueText(value) === undefined) {
+      output.line(`\n${output.paint(name, "dim")}\n${JSON.stringify(toJson(ValueSchema, value), null, 2)}`);
+    }
+  }
   if (task.attempts.length < 2) return;
   output.line("");
   output.table(
@@ -86,6 +94,7 @@ export function stateCell(task: Task): Cell {
 
 /** An error in one line. */
 export function errorText({ class: errorClass, message }: { class: string; message: string }): string {
+  if (message.toLowerCase().startsWith(errorClass.toLowerCase())) return message;
   return [errorClass, message].filter(Boolean).join(": ");
 }
 
@@ -131,6 +140,12 @@ function executionFacts(execution: Execution | undefined): [string, string | und
   ];
 }
 
+/** A value in one line; undefined where it takes several. */
+function valueText(value: Value | undefined): string | undefined {
+  const text = value && JSON.stringify(toJson(ValueSchema, value));
+  return text === undefined || text.length > 100 ? undefined : text;
+}
+
 function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
@@ -159,8 +174,9 @@ function took(from: Timestamp | undefined, to: Timestamp | undefined, nowMs: num
 function moment(time: Timestamp | undefined, nowMs: number): string | undefined {
   if (time === undefined) return undefined;
   const ms = timestampMs(time);
+  const ago = nowMs - ms < 1000 ? "just now" : `${formatDuration(nowMs - ms)} ago`;
   return `${new Date(ms)
     .toISOString()
     .replace("T", " ")
-    .replace(/\.\d+Z/, "Z")} (${formatDuration(Math.max(0, nowMs - ms))} ago)`;
+    .replace(/\.\d+Z/, "Z")} (${ago})`;
 }

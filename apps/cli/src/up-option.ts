@@ -11,7 +11,12 @@ export const apiOptions = {
 
 /** Flags that stand for settings of the agent. */
 export const agentOptions = {
-  node: textOption({ doc: "The node's name.", placeholder: "NAME" }),
+  node: textOption({
+    doc: "The node's name.",
+    placeholder: "NAME",
+    pattern: /^[a-z0-9][a-z0-9.-]{0,62}$/,
+    expects: "a name in lower-case letters, digits, dots and dashes",
+  }),
   process: flagOption({ doc: "Run tasks as processes of this host as well: nothing isolates them." }),
   slots: textOption({
     doc: "How many tasks of a class run here at once, such as cpu_short=4,gpu=1.",

@@ -51,9 +51,12 @@ export async function untilJoined(
 
 /** What is said of a program that ended although nobody asked it to. */
 export async function endedError(child: Child): Promise<DroverError> {
-  const message = `The ${child.name} ended by itself (${await child.ended}); what it said is above.`;
+  const message = `The ${programTitle[child.name]} ended (${await child.ended}) although nobody had asked it to; what it said is above.`;
   return new DroverError("internal", message, { hint: "drover up --verbose" });
 }
+
+/** The programs as people call them. */
+export const programTitle = { api: "API", agent: "agent" } as const;
 
 /** An address that can be connected to, for one that can be listened on. */
 function reachable(url: string): string {

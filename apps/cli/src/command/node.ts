@@ -54,5 +54,10 @@ export const nodeLogin = defineCommand({
     { line: "drover node login gpu-01 > gpu-01.url", meaning: "For DROVER_AGENT_DATABASE_URL_FILE on the host gpu-01" },
   ],
   run: (context, { positionals: [name = ""], options }) =>
-    runProgram(context, { program: "api", args: ["node-login", name], env: { DROVER_DATA_DIR: options.data } }),
+    runProgram(context, {
+      program: "api",
+      args: ["node-login", name],
+      // The URL is what was asked for; how it came about matters only when it does not.
+      env: { DROVER_DATA_DIR: options.data, DROVER_LOG_LEVEL: context.world.env["DROVER_LOG_LEVEL"] ?? "warn" },
+    }),
 });

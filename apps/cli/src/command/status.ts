@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { DroverError } from "@drover/domain/error";
 import { classColumns, classJson, classRow } from "../class-view.ts";
 import { type Context, defineCommand } from "../command.ts";
@@ -57,6 +58,7 @@ export const status = defineCommand({
 async function readReadiness({ client, signal }: Context): Promise<Readiness> {
   try {
     const { status: code, body } = await getPage({ url: `${client.address}/health/ready`, signal });
+    if (code !== 200 && code !== 503) throw new ConnectError(`HTTP ${code}`, Code.Unimplemented);
     return { isReady: code === 200, faults: readFaults(body) };
   } catch (error) {
     throw toFault(error, { address: client.address, commandName: "status" });

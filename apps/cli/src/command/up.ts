@@ -9,7 +9,7 @@ import type { ExitCode } from "../exit.ts";
 import { nodeJson, slotsText } from "../node-view.ts";
 import { flagOption } from "../option.ts";
 import { agentEnv, agentOptions, apiEnv, apiOptions } from "../up-option.ts";
-import { endedError, untilJoined, untilReady } from "../up-wait.ts";
+import { endedError, programTitle, untilJoined, untilReady } from "../up-wait.ts";
 
 /** On top of the time that a program gives itself to stop, before it is ended by force. */
 const stopMarginMs = 5000;
@@ -140,11 +140,11 @@ async function stopAll({ output, world }: Context, children: readonly Child[]): 
   let code: ExitCode = 0;
   for (const child of children) {
     if (child.hasEnded) continue;
-    output.note(`Stopping the ${child.name} ...`);
+    output.note(`Stopping the ${programTitle[child.name]} ...`);
     const setting = child.name === "api" ? "DROVER_STOP_SECONDS" : "DROVER_AGENT_STOP_SECONDS";
     const ownMs = parseDuration(world.env[setting] ?? "") ?? 20_000;
     if (await child.stop(ownMs + stopMarginMs)) continue;
-    output.complain(`The ${child.name} did not stop cleanly (${await child.ended}).`);
+    output.complain(`The ${programTitle[child.name]} did not stop cleanly (${await child.ended}).`);
     code = 1;
   }
   return code;
