@@ -28,12 +28,15 @@ declare
   tally record;
   verdict text;
   delay_ms bigint;
+  -- Ten years: what is later than the calendar of timestamps could not be stored.
+  longest_delay_ms constant bigint := 315360000000;
   error json := json_build_object('class', p_class, 'message', p_message, 'details', p_details);
 begin
   select * into task from drover.task t where t.id = p_lease.task_id;
-  select coalesce((task.retry ->> 'maxAttempts')::integer, 3) as max_attempts,
-         coalesce((task.retry ->> 'baseDelayMs')::bigint, 1000) as base_ms,
-         coalesce((task.retry ->> 'maxDelayMs')::bigint, 60000) as max_ms,
+  -- Numeric takes any number that JSON can hold: a policy that cannot be read would keep its task from ever ending.
+  select coalesce((task.retry ->> 'maxAttempts')::numeric, 3) as max_attempts,
+         least(coalesce((task.retry ->> 'baseDelayMs')::numeric, 1000), longest_delay_ms)::bigint as base_ms,
+         least(coalesce((task.retry ->> 'maxDelayMs')::numeric, 60000), longest_delay_ms)::bigint as max_ms,
          coalesce(task.retry -> 'noRetryOn', '[]'::json)::jsonb ? p_class as is_excluded
     into policy;
   select count(*) filter (where a.outcome = 'failed') + 1 as failures,
@@ -72,7 +75,8 @@ begin
     values (p_lease.task_id, p_lease.fence, p_lease.attempt, p_lease.holder_id, p_lease.started_at,
       case verdict when 'retrying' then 'failed' else verdict end, error);
     if verdict = 'retrying' then
-      delay_ms := coalesce(p_retry_after_ms, drover.retry_delay_ms(policy.base_ms, policy.max_ms, tally.failures::integer, random()));
+      delay_ms := least(longest_delay_ms, coalesce(p_retry_after_ms,
+        drover.retry_delay_ms(policy.base_ms, policy.max_ms, tally.failures::integer, random())));
       insert into drover.task_waiting (task_id, queue_id, sort_key, attempt, reason, until_at)
       values (task.id, p_lease.queue_id, drover.sort_key(task.id, task.priority), p_lease.attempt, 'retrying',
         clock_timestamp() + delay_ms * interval '1 millisecond');
