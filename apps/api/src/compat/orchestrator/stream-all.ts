@@ -28,7 +28,7 @@ export async function* streamAll({
   namespaceId,
   includeCompleted,
   signal,
-  repeatMs = 400,
+  repeatMs = 350,
   pollMs = 250,
 }: StreamAllOptions): AsyncGenerator<TaskResultInit> {
   const { db } = deps;

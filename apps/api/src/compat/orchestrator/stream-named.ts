@@ -30,7 +30,7 @@ export async function* streamNamed({
   ids,
   includeCompleted,
   signal,
-  repeatMs = 400,
+  repeatMs = 350,
 }: StreamNamedOptions): AsyncGenerator<TaskResultInit> {
   const namespaceId = await deps.directory.namespaceId(caller.namespace);
   const unknown = new Set(ids);

@@ -1,4 +1,4 @@
-import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { type ConnectRouter, createClient, createRouterTransport } from "@connectrpc/connect";
 import { createHealth } from "@drover/daemon/health";
 import { createLog } from "@drover/daemon/log";
 import { createMetrics } from "@drover/daemon/metric";
@@ -11,6 +11,7 @@ import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
 import { createDirectSource } from "@drover/worker/direct";
 import { createWorker, type Handler } from "@drover/worker/worker";
 import { createApp } from "../../app.ts";
+import { listen } from "../../listen.ts";
 import { metrics as declarations } from "../../metric.ts";
 import { collectMetrics } from "../../metrics-collect.ts";
 import { createSubmitTask } from "../../operation/submit-task.ts";
@@ -37,22 +38,27 @@ export async function createOrchestratorBench() {
   });
   const validation = createValidation([OrchestratorService]);
   const draining = new AbortController();
-  const transport = createRouterTransport(
-    (router) =>
-      router.service(
-        OrchestratorService,
-        orchestratorService({ deps, submitTask, watch: createTaskWatch({ db, intervalMs: 20 }), metrics, health }),
-      ),
-    { router: { interceptors: createInterceptors({ onCall: () => {}, draining: draining.signal, validation }) } },
-  );
+  const watch = createTaskWatch({ db, intervalMs: 20 });
+  const routes = (router: ConnectRouter) =>
+    router.service(OrchestratorService, orchestratorService({ deps, submitTask, watch, metrics, health }));
+  const interceptors = createInterceptors({ onCall: () => {}, draining: draining.signal, validation });
+  const app = createApp({ deps, submitTask, metrics, health, log });
+  const transport = createRouterTransport(routes, { router: { interceptors } });
   const stops: (() => Promise<void>)[] = [];
   return {
     db,
     deps,
     health,
     submitTask,
-    app: createApp({ deps, submitTask, metrics, health, log }),
+    app,
     client: createClient(OrchestratorService, transport),
+    /** Serves it on a free port, for clients in other languages; answers the address. */
+    async serve(): Promise<string> {
+      const addresses = ["127.0.0.1:0"];
+      const listener = await listen({ addresses, routes, rpc: { interceptors }, fetch: app.fetch, draining });
+      stops.push(async () => void (await listener.stop(1000)));
+      return `127.0.0.1:${listener.addresses[0]?.port}`;
+    },
     /** A worker of the SDK on the same database; resolves once it is registered. */
     async startWorker(handlers: Record<string, Handler>) {
       const name = `worker-${stops.length}`;
