@@ -40,13 +40,12 @@ export async function* streamNamed({
   const lookup = createLookup(repeatMs);
   let isFirst = true;
 
-  const follow = async (keys: string[]) => {
-    try {
-      const until = AbortSignal.any([signal, ended.signal]);
+  const follow = (keys: string[]): void => {
+    const until = AbortSignal.any([signal, ended.signal]);
+    const read = async () => {
       for await (const row of watch.follow(namespaceId, keys, until)) changes.put(row);
-    } catch (error) {
-      changes.fail(error);
-    }
+    };
+    patiently(until, read).catch(changes.fail);
   };
 
   try {
@@ -61,7 +60,7 @@ export async function* streamNamed({
         }
         for (const [id, key] of found) if (existing.has(key)) unknown.delete(id);
         const toFollow = [...existing].filter((key) => open.has(key));
-        if (toFollow.length > 0) void follow(toFollow);
+        if (toFollow.length > 0) follow(toFollow);
         isFirst = false;
       }
       if (unknown.size + open.size === 0) return;
