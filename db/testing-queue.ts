@@ -41,7 +41,8 @@ export interface TestSession extends Executor {
 /** Clones the migrated database and opens it. */
 export async function openTestQueue(): Promise<TestQueue> {
   const { url, drop } = await createTestDatabase();
-  const db = openDatabase({ url, maxConnections: 10 });
+  // Whoever waits for a lock that long waits for a test that failed.
+  const db = openDatabase({ url, maxConnections: 10, statementTimeoutMs: 10_000 });
   const namespaceId = (await findNamespace(db, "default")) ?? 0;
   const context = { namespaceId, actor: "test" };
   const sessions: Database[] = [];

@@ -24,9 +24,13 @@ export interface SweepReport {
   promoted: number;
 }
 
-/** One round of upkeep; undefined when another replica is at it. */
-export async function sweep(db: Executor): Promise<SweepReport | undefined> {
-  const [row] = await db.run<{ report: SweepReport | null }>(sql`select drover.sweep() as report`);
+/** One round of upkeep; undefined when another replica is at it. When the server started is an argument for tests. */
+export async function sweep(db: Executor, serverStartedAt?: Date): Promise<SweepReport | undefined> {
+  const [row] = await db.run<{ report: SweepReport | null }>(
+    serverStartedAt === undefined
+      ? sql`select drover.sweep() as report`
+      : sql`select drover.sweep(${serverStartedAt.toISOString()}::timestamptz) as report`,
+  );
   return row?.report ?? undefined;
 }
 

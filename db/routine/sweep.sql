@@ -1,7 +1,8 @@
 -- What any API replica does every few seconds, one at a time: counts live holders, declares silent ones lost,
 -- takes back their leases and those past their deadline, promotes what is due, sums up the events.
 -- Returns null where another replica is at it.
-create or replace function drover.sweep() returns json
+drop function if exists drover.sweep();
+create or replace function drover.sweep(p_server_started_at timestamptz default pg_postmaster_start_time()) returns json
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -22,7 +23,7 @@ begin
      set live_holders = live,
          resumed_at = case
            when c.swept_at < now() - (c.lease_seconds + c.lease_margin_seconds) * interval '1 second' then now()
-           else greatest(c.resumed_at, pg_postmaster_start_time()) end,
+           else greatest(c.resumed_at, p_server_started_at) end,
          swept_at = now()
   returning * into control;
 
@@ -39,17 +40,18 @@ begin
       select drover.next_id(), m.namespace_id, m.kind || '.lost', 'sweep', json_build_object('name', m.name) from marked m
     )
     select array_agg(id) into lost_ids from marked;
-  end if;
-  -- Leases of holders without a lease of their own: of those just lost, and of any that left in between.
-  select drover.take_back(array_agg(l.task_id), array_agg(l.fence), 'lease_expired',
-      'The lease of its holder ended without renewal.')
-    into taken
-    from drover.task_lease l
-   where not exists (select from drover.holder_lease h where h.holder_id = l.holder_id);
-  taken := coalesce(taken, 0) + coalesce((
+    -- What ran past its limit during an outage may have ended well, and be about to be reported.
     select drover.take_back(array_agg(l.task_id), array_agg(l.fence), 'timeout',
         'The attempt ran past its time limit and its holder did not report.')
-      from drover.task_lease l where l.deadline_at < horizon), 0);
+      into taken
+      from drover.task_lease l where l.deadline_at < horizon;
+  end if;
+  -- Leases of holders without a lease of their own: of those just lost, and of any that left in between.
+  taken := coalesce(taken, 0) + coalesce((
+    select drover.take_back(array_agg(l.task_id), array_agg(l.fence), 'lease_expired',
+        'The lease of its holder ended without renewal.')
+      from drover.task_lease l
+     where not exists (select from drover.holder_lease h where h.holder_id = l.holder_id)), 0);
   promoted := drover.promote(10000);
   perform drover.sum_events();
   return json_build_object('live', live, 'lost', coalesce(cardinality(lost_ids), 0), 'taken', taken, 'promoted', promoted);
