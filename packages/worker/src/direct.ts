@@ -20,6 +20,12 @@ export interface DirectSourceOptions {
   now?: () => number;
 }
 
+/**
+ * Tasks come in company: after a claim the next look comes this soon without a hint, which has an interval of its own.
+ * Looking at once instead took a sixth more of Postgres per task in steady state, for claims of few or none.
+ */
+const companyMs = 2;
+
 /** A worker's source straight over Postgres; `free` is how many tasks there is room for. */
 export function createDirectSource({
   db,
@@ -84,8 +90,8 @@ export function createDirectSource({
           payload: row.payload as Json,
         })),
         cancels,
-        nextPollMs: Math.min(untilRenewal, wakeups?.isListening ? 5000 : 1000),
-        hasMore: rows.length > 0,
+        nextPollMs: Math.min(untilRenewal, rows.length > 0 ? companyMs : wakeups?.isListening ? 5000 : 1000),
+        hasMore: rows.length > 0 && rows.length === free,
       };
     },
     complete: (batch) => complete(db, current(), batch),

@@ -26,8 +26,10 @@ export interface WorkLoopOptions<C, Free> {
 
 export interface WorkLoop {
   start(): Promise<void>;
-  /** Room was freed, or something may be ready: poll without waiting for the interval. */
+  /** Something may be ready: poll without waiting for the interval. */
   nudge(): void;
+  /** Room was freed: worth a poll only where the last one was short of it. */
+  freed(): void;
   /** Ends polling; what is in hand stays in hand. Resolves when no poll is under way. */
   stop(): Promise<void>;
   readonly isLeased: boolean;
@@ -49,6 +51,7 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
   let isStopping = false;
   let isLeased = false;
   let isNudged = false;
+  let isShortOfRoom = false;
   let isUncertain = false;
   let rouse = () => {};
   let watchdog: NodeJS.Timeout | undefined;
@@ -91,7 +94,9 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
       isUncertain = false;
     }
     const sentAt = now();
-    const answer = await source.poll(options.free() as Free);
+    const free = options.free();
+    isShortOfRoom = free === undefined;
+    const answer = await source.poll(free as Free);
     if (answer.status === "superseded") {
       lose("another process registered under this name");
       isStopping = true;
@@ -107,6 +112,7 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
     if (isLeased && answer.leaseSeconds !== undefined) renewed(sentAt, answer.leaseSeconds);
     if (lease.remainingMs() <= 0) lose("its end came before the answer");
     if (!isLeased) return 0;
+    isShortOfRoom ||= answer.hasMore;
     for (const claim of answer.claims) options.start(claim);
     for (const request of answer.cancels) options.cancel(request);
     return answer.hasMore && options.free() !== undefined ? 0 : answer.nextPollMs;
@@ -151,6 +157,9 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
       running = run();
     },
     nudge,
+    freed() {
+      if (isShortOfRoom) nudge();
+    },
     async stop() {
       isStopping = true;
       unsubscribe();

@@ -130,7 +130,7 @@ export function createWorker({
       runs.set(claim.taskKey, run);
       void execute(claim, run);
     }
-    if (queue.length <= prefetch / 2 && !isStopping) loop.nudge();
+    if (queue.length <= prefetch / 2 && !isStopping) loop.freed();
   }
 
   async function execute(claim: Claim, run: Run): Promise<void> {
