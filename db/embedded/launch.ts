@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { DroverError } from "@drover/domain/error";
 import { launchAs } from "./account.ts";
 import type { ClusterPlan } from "./cluster.ts";
-import { isServerOf, readPostmaster } from "./postmaster.ts";
+import { clearStaleLocks, isServerOf, readPostmaster } from "./postmaster.ts";
 
 /** A server that accepts connections, whoever started it. */
 export interface Server {
@@ -27,6 +27,7 @@ const maxSocketPath = 107;
 
 /** Starts the server in a session of its own, so that a Ctrl-C for us does not reach it, and waits until it is ready. */
 export async function launchServer(plan: LaunchPlan): Promise<Server> {
+  await clearStaleLocks(plan.cluster);
   const launch = launchAs(plan.account, plan.binaries.postgres, serverArgs(plan), [plan.binaries.share, plan.cluster]);
   const output = openLog(plan.logFile);
   const from = statSync(plan.logFile).size;
@@ -59,6 +60,7 @@ export async function launchServer(plan: LaunchPlan): Promise<Server> {
 
 /** Takes up a server that a killed parent left running; undefined where there is none. */
 export async function adoptServer(cluster: string): Promise<Server | undefined> {
+  await clearStaleLocks(cluster);
   const end = performance.now() + startDeadlineMs;
   for (let running = readPostmaster(cluster); running; running = readPostmaster(cluster)) {
     if (performance.now() > end) {
@@ -69,6 +71,7 @@ export async function adoptServer(cluster: string): Promise<Server | undefined> 
     }
     if (running.isReady) return { pid: running.pid, port: running.port, ended: watchEnd(running.pid, cluster) };
     await wait(50); // still starting or recovering; it ends or gets ready by itself
+    await clearStaleLocks(cluster);
   }
   return undefined;
 }

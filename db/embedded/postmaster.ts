@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { kill } from "node:process";
 import { setTimeout as wait } from "node:timers/promises";
@@ -10,17 +10,28 @@ export interface Postmaster {
   isReady: boolean;
 }
 
-/** Reads the server that lives on a cluster folder; clears the lock files of one that is gone. */
+/** Reads the server that lives on a cluster folder; undefined also while its file is only half written. */
 export function readPostmaster(cluster: string): Postmaster | undefined {
-  const file = join(cluster, "postmaster.pid");
-  if (!existsSync(file)) return undefined;
-  const lines = readFileSync(file, "utf8").split("\n");
+  const lines = readLockFile(cluster)?.split("\n") ?? [];
   const pid = Number(lines[0]);
-  if (isServerOf(pid, cluster)) {
-    return { pid, port: Number(lines[3]), isReady: lines[7]?.trim() === "ready" };
+  if (!isServerOf(pid, cluster)) return undefined;
+  return { pid, port: Number(lines[3]), isReady: lines[7]?.trim() === "ready" };
+}
+
+/** Clears the lock files of a server that is gone. A file that is being written names nobody yet: it gets a moment. */
+export async function clearStaleLocks(cluster: string): Promise<void> {
+  for (let tries = 0; readLockFile(cluster)?.trim() === "" && tries < 100; tries += 1) await wait(20);
+  if (readLockFile(cluster) !== undefined && readPostmaster(cluster) === undefined) clearLocks(cluster);
+}
+
+function readLockFile(cluster: string): string | undefined {
+  const file = join(cluster, "postmaster.pid");
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
-  clearLocks(cluster);
-  return undefined;
 }
 
 /**

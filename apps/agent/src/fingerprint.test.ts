@@ -16,9 +16,9 @@ function programOf(script: string): string {
 describe("fingerprint", () => {
   it("names the host and what it has", async () => {
     const facts = await fingerprint({ nvidiaSmi: "/no/such/program" });
-    expect(facts).toMatchObject({ hostname: hostname(), cpuCores: String(availableParallelism()), gpuCount: "0" });
-    expect(Number(facts["memoryBytes"])).toBeGreaterThan(100_000_000);
-    expect(facts).not.toHaveProperty("gpuMissing");
+    expect(facts).toMatchObject({ hostname: hostname(), cpu_cores: String(availableParallelism()), gpu_count: "0" });
+    expect(Number(facts["memory_bytes"])).toBeGreaterThan(100_000_000);
+    expect(facts).not.toHaveProperty("gpu_missing");
   });
 
   it("lists GPUs with their identity and memory", async () => {
@@ -26,11 +26,11 @@ describe("fingerprint", () => {
       'case "$*" in *noheader,nounits*) echo "0, GPU-aa, NVIDIA H100 80GB HBM3, 81559, 550.54.15"; echo "1, GPU-bb, NVIDIA H100 80GB HBM3, 81559, 550.54.15";; esac',
     );
     expect(await fingerprint({ nvidiaSmi })).toMatchObject({
-      gpuCount: "2",
-      gpuNames: "NVIDIA H100 80GB HBM3",
-      gpuMemoryMib: "81559,81559",
-      gpuUuids: "GPU-aa,GPU-bb",
-      gpuDriver: "550.54.15",
+      gpu_count: "2",
+      gpu_names: "NVIDIA H100 80GB HBM3",
+      gpu_memory_mib: "81559,81559",
+      gpu_uuids: "GPU-aa,GPU-bb",
+      gpu_driver: "550.54.15",
     });
   });
 
@@ -39,8 +39,8 @@ describe("fingerprint", () => {
       'echo "NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver."; exit 9',
     );
     expect(await fingerprint({ nvidiaSmi: failing })).toMatchObject({
-      gpuCount: "0",
-      gpuMissing: expect.stringContaining("NVIDIA driver"),
+      gpu_count: "0",
+      gpu_missing: expect.stringContaining("NVIDIA driver"),
     });
     const hanging = programOf("exec sleep 30");
     expect(await findGpus({ nvidiaSmi: hanging, timeoutMs: 100 })).toMatchObject({

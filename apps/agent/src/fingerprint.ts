@@ -24,8 +24,8 @@ export async function fingerprint(options: FingerprintOptions = {}): Promise<Rec
     hostname: hostname(),
     arch: arch(),
     kernel: `${type()} ${release()}`,
-    cpuCores: String(availableParallelism()),
-    memoryBytes: String(totalmem()),
+    cpu_cores: String(availableParallelism()),
+    memory_bytes: String(totalmem()),
     ...gpuFacts(gpus),
   };
 }
@@ -59,16 +59,16 @@ function readGpu(line: string): Gpu[] {
 }
 
 function gpuFacts(found: { gpus: Gpu[] } | { problem: string }): Record<string, string> {
-  if ("problem" in found) return { gpuCount: "0", gpuMissing: found.problem };
+  if ("problem" in found) return { gpu_count: "0", gpu_missing: found.problem };
   const { gpus } = found;
   const [first] = gpus;
-  if (first === undefined) return { gpuCount: "0" };
+  if (first === undefined) return { gpu_count: "0" };
   return {
-    gpuCount: String(gpus.length),
-    gpuNames: [...new Set(gpus.map(({ name }) => name))].join(", "),
-    gpuMemoryMib: gpus.map(({ memoryMib }) => memoryMib).join(","),
-    gpuUuids: gpus.map(({ uuid }) => uuid).join(","),
-    gpuDriver: first.driverVersion,
+    gpu_count: String(gpus.length),
+    gpu_names: [...new Set(gpus.map(({ name }) => name))].join(", "),
+    gpu_memory_mib: gpus.map(({ memoryMib }) => memoryMib).join(","),
+    gpu_uuids: gpus.map(({ uuid }) => uuid).join(","),
+    gpu_driver: first.driverVersion,
   };
 }
 

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { defineConfig } from "@drover/daemon/config";
 import { createLog } from "@drover/daemon/log";
 import { runServices } from "@drover/daemon/service";
+import { releaseStartupMemory } from "@drover/daemon/startup-memory";
 import { stopSignal } from "@drover/daemon/stop-signal";
 import { DroverError } from "@drover/domain/error";
 import { createHost } from "./host.ts";
@@ -18,6 +19,7 @@ async function main(): Promise<number> {
   for (const warning of warnings) log.warn(warning);
   const name = values.node ?? hostname().toLowerCase();
   log.info({ settings: given, node: name }, "starting");
+  releaseStartupMemory();
   // Two agents of one name would take turns in fencing each other off: the older one goes.
   const superseded = new AbortController();
   const onSuperseded = () => {

@@ -5,6 +5,7 @@ import { defineConfig } from "@drover/daemon/config";
 import { guardListeners } from "@drover/daemon/listener-guard";
 import { createLog } from "@drover/daemon/log";
 import { runServices, type Service } from "@drover/daemon/service";
+import { releaseStartupMemory } from "@drover/daemon/startup-memory";
 import { stopSignal } from "@drover/daemon/stop-signal";
 import { startEmbedded } from "@drover/db/embedded/server";
 import { migrate } from "@drover/db/migrate";
@@ -26,6 +27,7 @@ async function main(): Promise<number> {
   const log = createLog({ app: "api", level: values.logLevel, secrets });
   for (const warning of warnings) log.warn(warning);
   log.info({ settings: given }, "starting");
+  releaseStartupMemory();
 
   const embedded =
     values.databaseUrl === undefined ? await startEmbedded({ dataDir: resolve(values.dataDir), log }) : undefined;

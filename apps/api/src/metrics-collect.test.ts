@@ -75,7 +75,7 @@ describe("collectMetrics", () => {
       taskTypes: [],
       classes: null,
       slots: { cpu_short: 4, gpu: 2 },
-      facts: { gpuCount: "2" },
+      facts: { gpu_count: "2" },
       version: "1",
     });
     const series = await setup().series();

@@ -42,7 +42,7 @@ export async function collectMetrics({
   const slots = sum(nodes.filter((node) => node.state === "ready").flatMap((node) => Object.values(node.slots)));
   handles.concurrencyLimit.set(slots);
   handles.concurrencyLimitAlias.set(slots);
-  handles.runnerGpuTotal.set(sum(nodes.map((node) => Number(node.facts["gpuCount"]) || 0)));
+  handles.runnerGpuTotal.set(sum(nodes.map((node) => Number(node.facts["gpu_count"]) || 0)));
 
   const total = (kind: string): number => totals.get(kind) ?? 0;
   const failed = total("task.failed");

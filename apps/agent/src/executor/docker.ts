@@ -102,7 +102,8 @@ export function createDockerExecutor({
     async probe() {
       const answer = await engine.version();
       if (!answer.ok) return { ready: false, reason: `No container engine can be reached: ${answer.message}` };
-      return { ready: true, facts: { ...answer.value } };
+      const { version, apiVersion } = answer.value;
+      return { ready: true, facts: { version, api_version: apiVersion } };
     },
     start: (request, logs) => track(request, logs, { begin: (context) => beginContainer(deps, request, context) }),
     async adopt(held, logs) {

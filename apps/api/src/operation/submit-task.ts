@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { createCoalescer } from "@drover/daemon/coalesce";
 import { countPending } from "@drover/db/query/class";
 import { type NewNamedTask, type NewTask, submit, submitNamed } from "@drover/db/query/submit";
@@ -7,6 +6,7 @@ import type { Execution, ExecutorName } from "@drover/domain/execution";
 import type { Json } from "@drover/domain/json";
 import { formatTaskKey, isReservedId } from "@drover/domain/task-id";
 import type { Caller, Deps } from "./context.ts";
+import { hashDraft } from "./request-hash.ts";
 
 /** A task as clients describe it, whatever interface they came through. */
 export interface TaskDraft {
@@ -201,21 +201,6 @@ function judge(row: NewNamedTask, verdict: { task_id: string; verdict: string } 
   return new DroverError("conflict", `${what} was used before with a different body.`, {
     hint: "Repeat a submit with exactly the same body, or choose a new id for a new task.",
   });
-}
-
-/** Two drafts are the same request when they say the same thing, whatever the order of their keys. */
-function hashDraft({ id: _id, idempotencyKey: _key, ...body }: TaskDraft): Uint8Array {
-  return createHash("sha256").update(canonical(body)).digest().subarray(0, 16);
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const entries = Object.entries(value).filter(([, v]) => v !== undefined);
-  return `{${entries
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`)
-    .join()}}`;
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): { item: T; index: number }[][] {
