@@ -41,7 +41,9 @@ export function openDatabase({
     backoff: (tries: number) => Math.min(2, 0.05 * 2 ** tries),
     onnotice: () => {},
     types: jsonAsText,
-    connection: isPooled ? {} : { application_name: applicationName, statement_timeout: statementTimeoutMs },
+    connection: isPooled
+      ? {}
+      : { application_name: applicationName, statement_timeout: statementTimeoutMs, jit: "off" },
     ...(isPooled ? {} : { target_session_attrs: "primary" as const }),
   });
   const executor = bind(client, !isPooled);
