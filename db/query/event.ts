@@ -48,15 +48,19 @@ export async function newestCursor(db: Executor): Promise<EventCursor> {
   return { xid: row?.xid ?? "0", id: "9223372036854775807" };
 }
 
-/** The cursor just before the first event at or after a time. */
+/** The cursor just before the first event at or after a time; like `listEvents` it looks past no open transaction. */
 export async function cursorAt(db: Executor, at: Date): Promise<EventCursor> {
   const [row] = await db.run<{ xid: string; id: string }>(sql`
-    select xid::text as xid, (id - 1)::text as id
-      from drover.event
-     where id >= drover.id_base(${at.toISOString()}::timestamptz)
-     order by xid, id
-     limit 1`);
-  return row ?? newestCursor(db);
+    with horizon as (select pg_snapshot_xmin(pg_current_snapshot()) as xid), found as (
+      select e.xid::text as xid, e.id - 1 as id
+        from drover.event e
+       where e.id >= drover.id_base(${at.toISOString()}::timestamptz) and e.xid < (select h.xid from horizon h)
+       order by e.xid, e.id
+       limit 1)
+    select xid, id from found
+    union all
+    select (h.xid::text::bigint - 1)::text, 9223372036854775807 from horizon h where not exists (select from found)`);
+  return row ?? { xid: "0", id: "0" };
 }
 
 /** How many facts of each kind there were, up to the last sweep. */

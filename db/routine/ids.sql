@@ -6,10 +6,14 @@ create or replace function drover.next_id() returns bigint
 language sql volatile
 return drover.id_base(clock_timestamp()) | nextval('drover.id_sequence');
 
+-- Partitions come and go under a lock on their parent: whoever cannot have it soon gives up and tries again later,
+-- instead of holding up everyone who queues behind.
+
 -- Creates the weekly partitions from the current week on; returns the names of the new ones.
 create or replace function drover.ensure_partitions(weeks_ahead integer default 4) returns setof text
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s'
 as $$
 declare
   parent text;
@@ -38,6 +42,7 @@ end $$;
 create or replace function drover.drop_partitions(ended_before timestamptz) returns setof text
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s'
 as $$
 declare
   part text;
