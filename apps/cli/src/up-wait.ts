@@ -51,7 +51,7 @@ export async function untilJoined(
 
 /** What is said of a program that ended although nobody asked it to. */
 export async function endedError(child: Child): Promise<DroverError> {
-  const message = `The ${programTitle[child.name]} ended (${await child.ended}) although nobody had asked it to; what it said is above.`;
+  const message = `The ${programTitle[child.name]} ended (${await child.ended}) although it was not asked to; what it said is above.`;
   return new DroverError("internal", message, { hint: "drover up --verbose" });
 }
 

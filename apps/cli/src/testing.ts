@@ -1,0 +1,49 @@
+import { type ConnectRouter, createRouterTransport } from "@connectrpc/connect";
+import { runDrover } from "./run.ts";
+import type { Terminal, World } from "./world.ts";
+
+export interface TestRun {
+  code: number;
+  out: string;
+  err: string;
+}
+
+export interface TestDroverOptions {
+  /** The server that it talks to; without routes, one that has none. */
+  routes?: (router: ConnectRouter) => void;
+  env?: Record<string, string>;
+  stdin?: string;
+  stop?: AbortSignal;
+  /** How wide the terminal is; without it stdout and stderr are pipes. */
+  columns?: number;
+}
+
+/** The program in this process, against a server in this process. */
+export function createTestDrover(options: TestDroverOptions = {}): (...args: string[]) => Promise<TestRun> {
+  const { routes = () => {}, env = {}, stdin = "", columns, stop = new AbortController().signal } = options;
+  return async (...args) => {
+    const [stdout, stderr] = [createTerminal(columns), createTerminal(columns)];
+    const world: World = {
+      args,
+      env,
+      stdin: chunksOf(stdin),
+      stdout,
+      stderr,
+      stop,
+      connect: ({ interceptors }) => createRouterTransport(routes, { transport: { interceptors } }),
+      programs: { node: process.execPath, api: "/nowhere/api.js", agent: "/nowhere/agent.js" },
+      nodeVersion: "v24.0.0",
+    };
+    const code = await runDrover(world);
+    return { code, out: stdout.text(), err: stderr.text() };
+  };
+}
+
+function createTerminal(columns: number | undefined): Terminal & { text: () => string } {
+  let text = "";
+  return { write: (more) => (text += more), text: () => text, ...(columns !== undefined && { isTTY: true, columns }) };
+}
+
+async function* chunksOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
+}
