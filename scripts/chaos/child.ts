@@ -62,7 +62,11 @@ export function startChild({ name, command, args, env = {}, uid }: ChildOptions)
     hasEnded = true;
     tell();
   });
-  const lastWords = () => lines.slice(-15).map((line) => line.text.slice(0, 400)).join("\n");
+  const lastWords = () =>
+    lines
+      .slice(-15)
+      .map((line) => line.text.slice(0, 400))
+      .join("\n");
 
   return {
     name,
@@ -82,7 +86,9 @@ export function startChild({ name, command, args, env = {}, uid }: ChildOptions)
           settle();
         };
         const fail = (why: string) =>
-          stop(() => reject(new Error(`Expected ${name} to say ${String(what)}, it ${why}. Its last words:\n${lastWords()}`)));
+          stop(() =>
+            reject(new Error(`Expected ${name} to say ${String(what)}, it ${why}. Its last words:\n${lastWords()}`)),
+          );
         const look = () => {
           for (; at < lines.length; at += 1) {
             const line = lines[at];

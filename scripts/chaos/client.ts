@@ -1,6 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-const passing = new Set([Code.Unavailable, Code.Canceled, Code.DeadlineExceeded, Code.Aborted, Code.Internal, Code.Unknown]);
+const passing = new Set([
+  Code.Unavailable,
+  Code.Canceled,
+  Code.DeadlineExceeded,
+  Code.Aborted,
+  Code.Internal,
+  Code.Unknown,
+]);
 
 /**
  * Calls until an answer comes, as a careful client does: what broke or was cut off is asked again with the same id.

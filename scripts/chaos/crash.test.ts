@@ -54,7 +54,9 @@ describe("10,000 tasks while everything is killed in turn", () => {
     const [named] = await ledger.sql`select count(*)::integer as count from drover.task where name = any (${acks.ids})`;
     expect([acks.ids.length, named?.["count"]]).toEqual([total, total]);
     // Handlers may run more than once, and after these kills some did not run where they were first started.
-    const runs = [doomed, reborn, second, remote].map((worker) => worker.lines.filter((line) => line.text.startsWith("run ")).length);
+    const runs = [doomed, reborn, second, remote].map(
+      (worker) => worker.lines.filter((line) => line.text.startsWith("run ")).length,
+    );
     expect(runs.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(total);
     expect(Math.min(...runs)).toBeGreaterThan(0);
   }, 60_000);
@@ -72,10 +74,10 @@ async function submitAll(api: Api, client: number, acks: ReturnType<typeof creat
     }));
     const [only] = specs;
     if (size === 1 && only !== undefined) {
-      const { id } = await insist(() => tasks.submitTask({ task: only }));
+      const { id } = await insist(() => tasks.submitTask({ task: only }, { timeoutMs: 2_000 }));
       acks.add([id]);
     } else {
-      const { verdicts } = await insist(() => tasks.submitTasks({ tasks: specs }));
+      const { verdicts } = await insist(() => tasks.submitTasks({ tasks: specs }, { timeoutMs: 2_000 }));
       expect(verdicts.filter((verdict) => verdict.fault !== undefined)).toEqual([]);
       acks.add(verdicts.map((verdict) => verdict.id));
     }

@@ -22,6 +22,7 @@ describe("a lease", () => {
       return Number(row?.["seconds"]);
     };
     await expect.poll(reach, { timeout: 15_000 }).toBeGreaterThanOrEqual(8);
-    for (const worker of [remote, direct]) expect(worker.lines.filter((line) => line.text.includes("lease lost"))).toEqual([]);
+    for (const worker of [remote, direct])
+      expect(worker.lines.filter((line) => line.text.includes("lease lost"))).toEqual([]);
   }, 40_000);
 });

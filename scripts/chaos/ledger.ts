@@ -9,7 +9,9 @@ export interface Ledger extends AsyncDisposable {
   faults(): Promise<string[]>;
   /** The task's lease and its holder's name; undefined while nobody has it. */
   lease(id: string): Promise<{ fence: bigint; attempt: number; holder: string; startedAt: Date } | undefined>;
-  final(id: string): Promise<{ state: string; attempt: number; holder: string | null; error: { class: string } | null } | undefined>;
+  final(
+    id: string,
+  ): Promise<{ state: string; attempt: number; holder: string | null; error: { class: string } | null } | undefined>;
   /** Attempts that did not end the task, in order. */
   attempts(id: string): Promise<{ outcome: string; holder: string; fence: bigint; class: string }[]>;
 }
@@ -32,34 +34,29 @@ export function openLedger(url: string): Ledger {
     async faults() {
       // In one statement, so that what moves meanwhile is seen in one place.
       const rows = await sql<{ fault: string }[]>`
-        with place as (
-          select task_id, 'ready' as name from drover.task_ready
+        with fact as (
+          select id as task_id, 'task' as kind from drover.task
+          union all select task_id, 'ready' from drover.task_ready
           union all select task_id, 'waiting' from drover.task_waiting
           union all select task_id, 'lease' from drover.task_lease
           union all select task_id, 'final' from drover.task_final
-        ), told as (
-          select unnest(task_ids) as task_id, kind from drover.event where kind like 'task.%'
+          union all select task_id, 'completed' from drover.task_final where state = 'completed'
+          union all select unnest(task_ids), kind from drover.event where kind in ('task.submitted', 'task.completed')
+        ), tally as (
+          select task_id,
+                 count(*) filter (where kind = 'task') as tasks,
+                 count(*) filter (where kind in ('ready', 'waiting', 'lease', 'final')) as places,
+                 count(*) filter (where kind = 'task.submitted') as submitted,
+                 count(*) filter (where kind = 'completed') as completed,
+                 count(*) filter (where kind = 'task.completed') as told_completed
+            from fact group by task_id
         )
-        select format('task %s is in %s places: %s', t.id, count(p.name), string_agg(p.name, ', ')) as fault
-          from drover.task t left join place p on p.task_id = t.id group by t.id having count(p.name) <> 1
-        union all
-        select format('place %s holds %s, which is no task', p.name, p.task_id)
-          from place p where not exists (select from drover.task t where t.id = p.task_id)
-        union all
-        select format('task %s was told completed %s times', task_id, count(*))
-          from told where kind = 'task.completed' group by task_id having count(*) > 1
-        union all
-        select format('task %s is completed and no event tells it', f.task_id)
-          from drover.task_final f where f.state = 'completed'
-           and not exists (select from told e where e.task_id = f.task_id and e.kind = 'task.completed')
-        union all
-        select format('task %s was told submitted %s times', t.id, count(e.task_id))
-          from drover.task t left join told e on e.task_id = t.id and e.kind = 'task.submitted'
-         group by t.id having count(e.task_id) <> 1
+        select format('task %s: %s', task_id, to_json(tally)) as fault
+          from tally where (tasks, places, submitted) <> (1, 1, 1) or completed <> told_completed
         union all
         select format('fence %s is held twice', fence) from drover.task_lease group by fence having count(*) > 1
         union all
-        select format('lease of task %s is no newer than its former attempt', l.task_id)
+        select format('the lease of task %s is no newer than an attempt before it', l.task_id)
           from drover.task_lease l join drover.task_attempt a on a.task_id = l.task_id where a.fence >= l.fence
         limit 20`;
       return rows.map((row) => row.fault);
@@ -72,7 +69,9 @@ export function openLedger(url: string): Ledger {
       return row && { fence: BigInt(row.fence), attempt: row.attempt, holder: row.holder, startedAt: row.started_at };
     },
     async final(id) {
-      const [row] = await sql<{ state: string; attempt: number; holder: string | null; error: { class: string } | null }[]>`
+      const [row] = await sql<
+        { state: string; attempt: number; holder: string | null; error: { class: string } | null }[]
+      >`
         select f.state, f.attempt, h.name as holder, f.error
           from drover.task_final f join drover.task t on t.id = f.task_id left join drover.holder h on h.id = f.holder_id
          where t.name = ${id}`;

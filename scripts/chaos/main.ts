@@ -15,7 +15,8 @@ const handlers: Record<string, Handler> = {
   /** Gives back what it was given. */
   echo: (payload) => payload,
   /** Ends when it is told to stop. */
-  hang: (_, { signal }) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  hang: (_, { signal }) =>
+    new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
 };
 
 async function main(): Promise<void> {
@@ -24,7 +25,10 @@ async function main(): Promise<void> {
   const types = env("TYPES", "echo").split(",");
   const databaseUrl = env("DATABASE_URL");
   const stop = stopSignal({ process });
-  const db = databaseUrl === "" ? undefined : openDatabase({ url: databaseUrl, maxConnections: 2, applicationName: "drover-worker" });
+  const db =
+    databaseUrl === ""
+      ? undefined
+      : openDatabase({ url: databaseUrl, maxConnections: 2, applicationName: "drover-worker" });
   const wakeups = databaseUrl !== "" && env("NOTIFY") === "true" ? createWakeups({ url: databaseUrl }) : undefined;
   const source =
     db === undefined

@@ -40,7 +40,7 @@ export interface World extends AsyncDisposable {
   agent(options: AgentOptions): Child;
   worker(options: WorkerOptions): Child;
   /** Ended before the processes are. */
-  defer(dispose: () => Promise<void> | void): void;
+  defer(dispose: () => PromiseLike<void> | void): void;
 }
 
 export interface AgentOptions {
@@ -70,8 +70,11 @@ export function createWorld(): World {
   chmodSync(folder, 0o755);
   const dataDir = join(folder, "data");
   const children: Child[] = [];
-  const deferred: (() => Promise<void> | void)[] = [];
-  const tag = folder.slice(-6).toLowerCase().replaceAll(/[^a-z0-9]/g, "x");
+  const deferred: (() => PromiseLike<void> | void)[] = [];
+  const tag = folder
+    .slice(-6)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]/g, "x");
 
   const spawn = (options: ChildOptions): Child => {
     const child = startChild(options);

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { type ConfigResult } from "@drover/daemon/config";
 import { createHealth } from "@drover/daemon/health";
 import type { Log } from "@drover/daemon/log";
@@ -36,6 +37,8 @@ export interface ServerOptions {
   /** Told the addresses once they are served. */
   onListening?: (urls: string[]) => void;
 }
+
+const noticeMs = 100;
 
 /** The control plane on one database, as services in the order in which they start. */
 export function createServer({ values, databaseUrl, log, tls, onListening = () => {} }: ServerOptions): Service[] {
@@ -126,6 +129,8 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
     },
     async stop(deadline) {
       health.drain();
+      // Whoever watches health hears of it before anything ends here.
+      await pause(noticeMs, undefined, { signal: deadline }).catch(() => undefined);
       const cut = await listener?.stop(deadline.aborted ? 0 : Math.max(500, values.stopSeconds * 800));
       if (cut) log.warn({ cut }, "calls were cut off at the deadline");
     },
