@@ -46,6 +46,8 @@ export async function createHost({
   const metrics = createMetrics({ declarations });
   const taskBase = resolve(values.taskDir);
   const stopGraceSeconds = values.graceSeconds;
+  // The lease clock stops work at the latest half a lease before its end; two seconds of that prove it gone.
+  const leaseLostGraceSeconds = () => source.leaseSeconds / 2 - 2;
   const executors = [
     ...(values.docker
       ? [
@@ -57,11 +59,12 @@ export async function createHost({
             allowedHostPaths: values.mounts ?? [],
             allowedNetworks: values.networks ?? [],
             stopGraceSeconds,
+            leaseLostGraceSeconds,
             sweepGraceSeconds: values.sweepGraceSeconds,
           }),
         ]
       : []),
-    createProcessExecutor({ enabled: values.process, holder: name, taskBase, stopGraceSeconds }),
+    createProcessExecutor({ enabled: values.process, holder: name, taskBase, stopGraceSeconds, leaseLostGraceSeconds }),
   ];
 
   const host = await fingerprint();

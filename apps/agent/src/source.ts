@@ -27,6 +27,8 @@ export interface NodeSourceOptions {
 
 export interface NodeSource extends Source<HeldClaim, Slots | undefined> {
   readonly holderId: number;
+  /** As the control plane said last. */
+  readonly leaseSeconds: number;
   readonly epoch: string;
   /** Tells the control plane that facts() changed. */
   describe(): Promise<void>;
@@ -44,6 +46,7 @@ export function createNodeSource({
   onHeld,
 }: NodeSourceOptions): NodeSource {
   let life: { holderId: number; epoch: string } | undefined;
+  let leaseSeconds = 30;
   const current = () => {
     if (life === undefined) throw new Error("the agent is not registered yet");
     return life;
@@ -60,6 +63,7 @@ export function createNodeSource({
         ...facts(),
       });
       life = { holderId: registered.holderId, epoch: registered.epoch };
+      leaseSeconds = registered.leaseSeconds;
       onHeld(registered.held);
       return { leaseSeconds: registered.leaseSeconds };
     },
@@ -97,6 +101,9 @@ export function createNodeSource({
     },
     get holderId() {
       return current().holderId;
+    },
+    get leaseSeconds() {
+      return leaseSeconds;
     },
     get epoch() {
       return life?.epoch ?? "0";

@@ -3,11 +3,11 @@ import type { Engine } from "../docker/engine.ts";
 import type { StoppedLook } from "../docker/look.ts";
 import type { Absence } from "./absence.ts";
 import { createAbsence } from "./absence.ts";
-import type { StopReason } from "./executor.ts";
+import type { StopGrace, StopReason } from "./executor.ts";
 
 export interface SuperviseDeps {
   engine: Engine;
-  graceMs: number;
+  graceMs: StopGrace;
   /** How long the engine may be away before the run is given up. */
   engineTimeoutMs: number;
 }
@@ -40,7 +40,7 @@ export async function supervise(deps: SuperviseDeps, id: string, stopping: Abort
 }
 
 async function terminate(deps: SuperviseDeps, id: string, reason: StopReason, absence: Absence): Promise<Ending> {
-  const killAt = performance.now() + deps.graceMs;
+  const killAt = performance.now() + deps.graceMs(reason);
   let isAsked = false;
   let isOurs = false;
   for (;;) {

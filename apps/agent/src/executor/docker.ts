@@ -15,6 +15,7 @@ import { startDockerRun } from "./docker-run.ts";
 import type { HeldClaim, LogSink, Run, RunRequest, TaskExecutor } from "./executor.ts";
 import { claimKey } from "./executor.ts";
 import { sweepFolders } from "./folder.ts";
+import { graceOf } from "./grace.ts";
 
 export interface DockerExecutorOptions {
   /** The node's name: whose containers these are. */
@@ -35,6 +36,8 @@ export interface DockerExecutorOptions {
   user?: string;
   defaultPids?: number;
   stopGraceSeconds?: number;
+  /** When the lease is lost: never longer than what is left of it. */
+  leaseLostGraceSeconds?: () => number;
   sweepGraceSeconds?: number;
   /** How long the folders of ended attempts are kept. */
   folderKeepSeconds?: number;
@@ -57,6 +60,7 @@ export function createDockerExecutor({
   user = defaultUser(),
   defaultPids = 512,
   stopGraceSeconds = 10,
+  leaseLostGraceSeconds,
   sweepGraceSeconds = 300,
   folderKeepSeconds = 604_800,
   callTimeoutSeconds = 30,
@@ -81,7 +85,7 @@ export function createDockerExecutor({
     allowedNetworks,
     defaultPids,
     user,
-    graceMs: stopGraceSeconds * 1000,
+    graceMs: graceOf(stopGraceSeconds, leaseLostGraceSeconds),
     engineTimeoutMs: engineTimeoutSeconds * 1000,
   };
   const live = new Map<string, Run>();

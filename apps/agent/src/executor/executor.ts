@@ -45,6 +45,9 @@ export interface LogSink {
 /** Why a run is stopped before its end; it becomes the error class of the outcome. */
 export type StopReason = "timeout" | "cancelled" | "lease_lost" | "drained";
 
+/** How long a run may take to end politely, by the reason: a lost lease leaves less time than an operator does. */
+export type StopGrace = (reason: StopReason) => number;
+
 export interface Run {
   readonly taskKey: string;
   readonly fence: string;

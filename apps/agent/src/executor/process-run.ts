@@ -8,7 +8,7 @@ import type { Capture } from "./capture.ts";
 import { createCapture } from "./capture.ts";
 import { findFault } from "./check.ts";
 import { taskEnvironment } from "./environment.ts";
-import type { LogSink, Run, RunOutcome, RunRequest, StopReason } from "./executor.ts";
+import type { LogSink, Run, RunOutcome, RunRequest, StopReason, StopGrace } from "./executor.ts";
 import { claimKey } from "./executor.ts";
 import type { FolderOptions } from "./folder.ts";
 import { folderOf, prepareFolder } from "./folder.ts";
@@ -27,7 +27,7 @@ export interface ProcessRunDeps {
   path: string;
   lang: string;
   limitTool: LimitTool;
-  graceMs: number;
+  graceMs: StopGrace;
 }
 
 const killMarginMs = 2000;
@@ -154,11 +154,12 @@ async function awaitEnd(
   if (!isOver() && !stopping.aborted) await once(child, "exit", { signal: stopping }).catch(() => undefined);
   if (isOver()) return undefined;
   signalRun(marker, child.pid, "SIGTERM");
-  const until = performance.now() + deps.graceMs;
+  const reason = stopping.reason as StopReason;
+  const until = performance.now() + deps.graceMs(reason);
   while (isRunAlive(marker, child.pid) && performance.now() < until) {
     await delay(Math.min(50, Math.max(1, until - performance.now())));
   }
-  return stopping.reason as StopReason;
+  return reason;
 }
 
 // A container ends with its first process, and so does this: whatever it left behind is killed.

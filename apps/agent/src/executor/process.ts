@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Run, TaskExecutor } from "./executor.ts";
 import { claimKey } from "./executor.ts";
 import { sweepFolders } from "./folder.ts";
+import { graceOf } from "./grace.ts";
 import { killRun } from "./process-end.ts";
 import { describeLimits, findLimitTool } from "./process-limit.ts";
 import { startProcessRun } from "./process-run.ts";
@@ -21,6 +22,8 @@ export interface ProcessExecutorOptions {
   /** Who the tasks run as; an agent that is not root can only be itself. */
   owner?: { uid: number; gid: number };
   stopGraceSeconds?: number;
+  /** When the lease is lost: never longer than what is left of it. */
+  leaseLostGraceSeconds?: () => number;
   /** How old a leftover of a former life must be; runs of this life are never leftovers. */
   sweepGraceSeconds?: number;
   folderKeepSeconds?: number;
@@ -37,12 +40,21 @@ export function createProcessExecutor({
   lang = "C.UTF-8",
   owner,
   stopGraceSeconds = 10,
+  leaseLostGraceSeconds,
   sweepGraceSeconds = 0,
   folderKeepSeconds = 604_800,
 }: ProcessExecutorOptions): TaskExecutor {
   const limitTool = findLimitTool(path);
   const folders = { base: resolve(taskBase), ...(owner === undefined ? {} : { owner }) };
-  const deps = { enabled, holder, folders, path, lang, limitTool, graceMs: stopGraceSeconds * 1000 };
+  const deps = {
+    enabled,
+    holder,
+    folders,
+    path,
+    lang,
+    limitTool,
+    graceMs: graceOf(stopGraceSeconds, leaseLostGraceSeconds),
+  };
   const live = new Map<string, Run>();
 
   const killLeftovers = async (isLeftover: (run: string, startedAt: Date) => boolean): Promise<string[]> => {
