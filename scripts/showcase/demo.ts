@@ -103,6 +103,6 @@ async function start(
 }
 
 async function endedEarly(house: House): Promise<never> {
-  const code = await house.ended;
-  throw new DroverError("unavailable", `Drover ended in the middle of the work, with exit code ${code}.`);
+  const how = await house.ended;
+  throw new DroverError("unavailable", `Drover ended in the middle of the work (${how}); the reason is above.`);
 }

@@ -25,6 +25,7 @@ const defaults = { DROVER_STOP_SECONDS: "5", DROVER_AGENT_STOP_SECONDS: "6", DRO
 /** Runs database, API and agent until the signal, and first ends what an earlier run that was killed has left. */
 export async function runDev({ root, data, listen, dockerHost, env, screen, signal }: DevOptions): Promise<void> {
   const folder = resolve(data);
+  const place = folder.startsWith(`${root}/`) ? relative(root, folder) : folder;
   mkdirSync(folder, { recursive: true });
   const release = claimFolder(folder);
   screen.line();
@@ -48,16 +49,16 @@ export async function runDev({ root, data, listen, dockerHost, env, screen, sign
     screen.fact("", `${api}/health  ${api}/metrics`);
     screen.fact("Agent", `${house.node}, runs tasks by ${house.executors.join(" and ")}`);
     screen.fact("", `at once: ${slots.join(", ")}`);
-    screen.fact("Data", `${relative(root, folder) || "."}, kept for the next start`);
+    screen.fact("Data", `${place}, kept for the next start`);
     screen.line();
     screen.line("Try, in another terminal:");
     for (const command of commandsToTry(api)) screen.line(`  ${command}`);
     screen.line();
     screen.line(screen.paint("Ctrl-C stops everything.", "dim"));
-    const code = await Promise.race([house.ended, aborted(signal).then(() => "stop" as const)]);
+    const how = await Promise.race([house.ended, aborted(signal)]);
     screen.line();
-    if (code !== "stop")
-      throw new DroverError("unavailable", `Drover ended by itself, with exit code ${code}; the reason is above.`);
+    if (how !== undefined)
+      throw new DroverError("unavailable", `Drover ended by itself (${how}); the reason is above.`);
     screen.status("Stopping ...");
     if (!(await house.stop())) screen.line("Something had to be ended by force.");
   } finally {
@@ -66,7 +67,7 @@ export async function runDev({ root, data, listen, dockerHost, env, screen, sign
     if (left.length > 0) screen.fact("Ended", left.join(", "));
     release();
   }
-  screen.line(`Stopped. The data stays in ${relative(root, folder) || "."}.`);
+  screen.line(`Stopped. The data stays in ${place}.`);
 }
 
 /** Three ways to talk to it, to be typed in the root of the clone. */
@@ -74,7 +75,7 @@ export function commandsToTry(api: string): string[] {
   const task = { task: { execution: { executor: "EXECUTOR_PROCESS", command: ["echo", "hello"] } } };
   const isDefault = api === "http://127.0.0.1:9097";
   return [
-    `curl -H 'content-type: application/json' -d '${JSON.stringify(task)}' ${api}/drover.v1.TaskService/SubmitTask`,
+    `curl -s -H 'content-type: application/json' -d '${JSON.stringify(task)}' ${api}/drover.v1.TaskService/SubmitTask`,
     `npm run -s drover -- task submit ${isDefault ? "" : `--address ${api} `}--process --logs -- echo hello`,
     `npx buf curl --protocol grpc --http2-prior-knowledge -d '{}' ${api}/drover.v1.NodeService/ListNodes`,
   ];

@@ -12,8 +12,8 @@ export interface House {
   /** What its agent can run. */
   executors: string[];
   slots: Record<string, number>;
-  /** Settles when it has ended, with its exit code. */
-  ended: Promise<number | null>;
+  /** Settles when it has ended, with how: "exit code 1". */
+  ended: Promise<string>;
   /** Stops agent, API and database in their order; false where one of them had to be forced. */
   stop(): Promise<boolean>;
 }
@@ -42,9 +42,12 @@ export async function startHouse({ root, folder, args, env, signal, onWarning }:
     // A Ctrl-C in the terminal reaches only us, who stop the rest.
     detached: true,
   });
-  const ended = new Promise<number | null>((resolve) => child.once("error", () => resolve(null)).once("exit", resolve));
+  const ended = new Promise<string>((settle) => {
+    child.once("error", ({ message }) => settle(message));
+    child.once("exit", (code, name) => settle(name === null ? `exit code ${code}` : `signal ${name}`));
+  });
   createInterface({ input: child.stderr }).on("line", onWarning);
-  const stop = () => stopChild(child, ended);
+  const stop = (): Promise<boolean> => stopChild(child, ended);
   try {
     const told = await Promise.race([
       firstLine(child),
@@ -68,12 +71,12 @@ interface Told {
   node: { name: string; executors?: string[]; slots?: Record<string, number> };
 }
 
-async function stopChild(child: ChildProcess, ended: Promise<number | null>): Promise<boolean> {
+async function stopChild(child: ChildProcess, ended: Promise<string>): Promise<boolean> {
   child.kill("SIGTERM");
   const force = setTimeout(() => child.kill("SIGKILL"), stopMs);
-  const code = await ended;
+  const how = await ended;
   clearTimeout(force);
-  return code === 0 || code === 130;
+  return how === "exit code 0" || how === "exit code 130";
 }
 
 function firstLine(child: ChildProcess & { stdout: NonNullable<ChildProcess["stdout"]> }): Promise<string> {

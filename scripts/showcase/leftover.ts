@@ -90,6 +90,8 @@ export async function endProcesses(folder: string): Promise<string[]> {
     if (performance.now() > until) for (const { pid } of left) send(pid, "SIGKILL");
     await pause(50);
   }
+  // A killed API that nobody has collected yet would still pass for the owner of the database.
+  if (!isAlive(folder, "owner")) rmSync(join(folder, "owner"), { force: true });
   return first.map(({ pid, name }) => `${name} ${pid}`);
 }
 
@@ -115,15 +117,17 @@ function ownerLine(): string {
   return `${ownPid} ${startOf(ownPid)}\n`;
 }
 
-function isAlive(folder: string): boolean {
-  const [pid = "", start = ""] = readOr(join(folder, ownerFile)).trim().split(" ");
+function isAlive(folder: string, file = ownerFile): boolean {
+  const [pid = "", start = ""] = readOr(join(folder, file)).trim().split(" ");
   return pid !== "" && startOf(Number(pid)) === start;
 }
 
 /** When a process started, in ticks since boot: tells it from a later one with the same number. */
 function startOf(pid: number): string {
   const stat = read(pid, "stat");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "gone";
+  const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // One that has ended and that nobody has collected is no owner any more.
+  return /[ZX]/.test(state) ? "gone" : (fields[18] ?? "gone");
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {
