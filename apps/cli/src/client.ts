@@ -23,7 +23,7 @@ export interface ClientOptions {
   timeoutMs?: number;
 }
 
-const retryWaitsMs = [150, 450, 1200];
+const retryWaitsMs = [100, 300, 600];
 
 /** Makes the clients; nothing is connected before the first call. */
 export function createApiClient({ connect, address, namespace, timeoutMs = 30_000 }: ClientOptions): Client {

@@ -27,7 +27,12 @@ export function toFault(
   if (reason === "unavailable" && isNetwork(error)) {
     return unreachable(address, networkCause(error.cause), error);
   }
-  const fields = fieldFaults(error);
+  const faults = fieldFaults(error);
+  // Where the sentence says all of it, a list of one would only say it again.
+  const [first] = faults;
+  const isSaid =
+    faults.length === 1 && first !== undefined && error.rawMessage.startsWith(`${first.field}: ${first.message}`);
+  const fields = isSaid ? [] : faults;
   const hint = nextCommand(error.rawMessage, reason, commandName);
   return new DroverError(reason, headline(error.rawMessage, fields), {
     ...(hint && { hint }),

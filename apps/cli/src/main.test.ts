@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { create } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -25,20 +24,21 @@ async function serve(handler: RequestListener): Promise<string> {
 }
 
 function start(command: string, args: string[], address: string) {
-  const child = spawn(command, args, {
-    env: { PATH: process.env["PATH"], DROVER_ADDRESS: address },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const env = { PATH: process.env["PATH"], DROVER_ADDRESS: address };
+  const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
-  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
-  return { child, ended: ended.then(([out, err, [code]]) => ({ out, err, code: code as number | null })) };
+  const said = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (said.out += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said.err += text));
+  const ended = once(child, "close").then(([code]) => ({ ...said, code: code as number | null }));
+  return { child, said, ended };
 }
 
 function drover(address: string, ...args: string[]) {
   return start(process.execPath, [main, ...args], address);
 }
 
-function routes(onWatch: () => void = () => {}): RequestListener {
+function routes(): RequestListener {
   const tasks = Array.from({ length: 5000 }, (_, index) =>
     create(TaskSchema, { id: `task-${index}`, state: TaskState.PENDING }),
   );
@@ -49,7 +49,6 @@ function routes(onWatch: () => void = () => {}): RequestListener {
           listTasks: () => ({ tasks }),
           async *watchTasks(_, { signal }) {
             yield { task: create(TaskSchema, { id: "t1", state: TaskState.RUNNING }) };
-            onWatch();
             await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
           },
         })
@@ -73,31 +72,33 @@ describe("the program", () => {
   });
 
   it("exits with 4 where nobody is, where somebody else is, and where the API is not ready", async () => {
-    const nobody = await drover("http://127.0.0.1:1", "task", "list").ended;
+    const other = await serve((_, response) => void response.writeHead(404).end("<html>"));
+    const checks = JSON.stringify({ checks: [{ ok: false, message: "The database does not answer." }] });
+    const unready = await serve((_, response) => void response.writeHead(503).end(checks));
+    const [nobody, ...others] = await Promise.all([
+      drover("http://127.0.0.1:1", "task", "list").ended,
+      drover(other, "task", "list").ended,
+      drover(other, "status").ended,
+      drover(unready, "status").ended,
+    ]);
     expect(nobody).toEqual({
       code: 4,
       out: "",
       err: "Error: Expected a Drover API at http://127.0.0.1:1, got no answer: nothing listens there.\nTry: drover up, or name another address with --address or DROVER_ADDRESS\n",
     });
-    const other = await serve((_, response) => void response.writeHead(404).end("<html>"));
-    for (const command of [["task", "list"], ["status"]]) {
-      const { code, err } = await drover(other, ...command).ended;
-      expect({ code, err }).toEqual({ code: 4, err: expect.stringContaining("got an answer that is none (HTTP 404)") });
-    }
-    const checks = JSON.stringify({ checks: [{ ok: false, message: "The database does not answer." }] });
-    const unready = await serve((_, response) => void response.writeHead(503).end(checks));
-    expect(await drover(unready, "status").ended).toMatchObject({
-      code: 4,
-      err: expect.stringContaining("is not ready: The database does not answer."),
-    });
+    const foreign = { code: 4, err: expect.stringContaining("got an answer that is none (HTTP 404)") };
+    expect(others).toMatchObject([
+      foreign,
+      foreign,
+      { code: 4, err: expect.stringContaining("is not ready: The database does not answer.") },
+    ]);
   });
 
   it("ends with 130 at Ctrl-C", async () => {
-    const { promise: isWatching, resolve } = Promise.withResolvers<void>();
-    const { child, ended } = drover(await serve(routes(resolve)), "task", "watch", "t1");
-    await isWatching;
+    const { child, said, ended } = drover(await serve(routes()), "task", "watch", "t1");
+    await expect.poll(() => said.out, { timeout: 10_000 }).toContain("running");
     child.kill("SIGINT");
-    expect(await ended).toMatchObject({ code: 130, err: "Interrupted.\n", out: expect.stringContaining("running") });
+    expect(await ended).toMatchObject({ code: 130, err: "Interrupted.\n" });
   });
 
   it("ends quietly when its reader has had enough", async () => {

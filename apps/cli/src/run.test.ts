@@ -172,6 +172,24 @@ describe("a refusal", () => {
     });
   });
 
+  it("is not repeated as a list where its sentence says it all", async () => {
+    const drover = setup({
+      tasks: {
+        submitTask() {
+          const error = new ConnectError("execution.image: expected an image, got none.", Code.InvalidArgument);
+          const violation = Buffer.concat([
+            bytes(1, Buffer.from("execution.image")),
+            bytes(2, Buffer.from("expected an image, got none")),
+          ]);
+          error.details.push({ type: "google.rpc.BadRequest", value: bytes(1, violation) });
+          throw error;
+        },
+      },
+    });
+    const { err } = await drover("task", "submit", "--", "x");
+    expect(err).toBe("Error: execution.image: expected an image, got none.\nTry: drover task submit --help\n");
+  });
+
   it.each([
     [Code.FailedPrecondition, 1],
     [Code.ResourceExhausted, 1],

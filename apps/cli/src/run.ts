@@ -55,10 +55,16 @@ async function runCommand(
       return 130;
     }
     const fault =
-      deadline?.aborted === true ? deadlineFault(deadlineMs) : toFault(error, { address, commandName: command.name });
+      deadline?.aborted === true && !isDeadline(error)
+        ? deadlineFault(deadlineMs)
+        : toFault(error, { address, commandName: command.name });
     complain(output, fault);
     return exitCodeOf(fault.reason);
   }
+}
+
+function isDeadline(error: unknown): boolean {
+  return error instanceof DroverError && error.reason === "deadline";
 }
 
 function deadlineFault(deadlineMs: number | undefined): DroverError {

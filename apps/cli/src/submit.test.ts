@@ -140,6 +140,21 @@ describe("waiting for a task", () => {
     );
   });
 
+  it("that passes its deadline names the task, which goes on", async () => {
+    const { drover } = setup({
+      tasks: {
+        async *watchTasks(_, { signal }) {
+          yield state("RUNNING");
+          await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+        },
+      },
+    });
+    expect(await drover("task", "submit", "--type", "x", "--wait", "--deadline", "50ms")).toMatchObject({
+      code: 5,
+      err: "Error: Task t1 was not done by the deadline; it goes on.\nTry: drover task watch t1\n",
+    });
+  });
+
   it("goes on over a restart of the API, and tells nothing twice", async () => {
     let streams = 0;
     const { drover } = setup({

@@ -1,15 +1,8 @@
-import type { Task } from "@drover/proto/drover/task";
-import { type Context, defineCommand } from "../command.ts";
-import { formatDuration } from "../duration.ts";
-import type { ExitCode } from "../exit.ts";
-import { followTasks, isTaskFinal } from "../follow.ts";
-import { showLogLine, streamLog } from "../log-stream.ts";
+import { defineCommand } from "../command.ts";
 import { flagOption, textOption } from "../option.ts";
 import { submitFile } from "../submit-file.ts";
 import { specFromFlags, specOptions } from "../task-spec.ts";
-import { errorText, taskJson } from "../task-view.ts";
-import { taskStateWord } from "../word.ts";
-import { showChange } from "./task-watch.ts";
+import { waitForTask } from "../wait.ts";
 
 const options = {
   ...specOptions,
@@ -66,55 +59,6 @@ export const taskSubmit = defineCommand({
       return 0;
     }
     if (!output.isJson && !values.logs) output.line(id);
-    return waitFor(context, id, { isWatched: values.watch, hasLogs: values.logs });
+    return waitForTask(context, id, { isWatched: values.watch, hasLogs: values.logs });
   },
 });
-
-async function waitFor(
-  context: Context,
-  id: string,
-  { isWatched, hasLogs }: { isWatched: boolean; hasLogs: boolean },
-): Promise<ExitCode> {
-  const { client, output, signal, world } = context;
-  const startedAt = performance.now();
-  const interrupted = () => output.note(`The task goes on. Try: drover task watch ${id}`);
-  world.stop.addEventListener("abort", interrupted, { once: true });
-  const logs = hasLogs
-    ? streamLog({
-        client,
-        id,
-        follow: true,
-        tail: 0,
-        since: undefined,
-        signal,
-        onLine: (line) => showLogLine(line, output, { withTimes: false }),
-      })
-    : undefined;
-  const [last] = await Promise.all([
-    followTasks({
-      client,
-      ids: [id],
-      signal,
-      onChange: (task) => (isWatched && !isTaskFinal(task) ? showChange(task, output) : undefined),
-    }),
-    logs,
-  ]);
-  world.stop.removeEventListener("abort", interrupted);
-  const watched = last.get(id) ?? last.values().next().value;
-  // What a watch tells is without payload and execution.
-  const { task = watched } = output.isJson ? await client.tasks.getTask({ id }, { signal }) : {};
-  if (task === undefined) return 1;
-  if (output.isJson) output[isWatched || hasLogs ? "jsonLine" : "json"](taskJson(task));
-  else sayEnd(task, output, performance.now() - startedAt);
-  return taskStateWord(task.state) === "completed" ? 0 : 1;
-}
-
-function sayEnd(task: Task, output: Context["output"], tookMs: number): void {
-  const word = taskStateWord(task.state);
-  const attempts = task.attempt > 1 ? ` at attempt ${task.attempt}` : "";
-  if (word === "completed")
-    return output.note(`${output.paintError("completed", "green")} after ${formatDuration(tookMs)}${attempts}`);
-  const cause = task.error === undefined ? "" : `: ${errorText(task.error)}`;
-  output.complain(`${output.paintError(word, "red")} after ${formatDuration(tookMs)}${attempts}${cause}`);
-  output.complain(`${output.paintError("Try:", "bold")} drover task get ${task.id}, or drover task logs ${task.id}`);
-}

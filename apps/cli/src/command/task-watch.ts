@@ -1,8 +1,6 @@
-import type { Task } from "@drover/proto/drover/task";
+import { showChange } from "../change.ts";
 import { defineCommand } from "../command.ts";
 import { followTasks } from "../follow.ts";
-import type { Output } from "../output.ts";
-import { errorText, stateCell, taskJson } from "../task-view.ts";
 import { taskStateWord } from "../word.ts";
 
 /** `drover task watch` */
@@ -22,19 +20,3 @@ export const taskWatch = defineCommand({
     return last.values().every((task) => taskStateWord(task.state) === "completed") ? 0 : 1;
   },
 });
-
-/** Says the state of a task in one line. */
-export function showChange(task: Task, output: Output): void {
-  if (output.isJson) return output.jsonLine(taskJson(task));
-  const { text, color } = stateCell(task);
-  const where = task.holder !== "" && text === "running" ? `on ${task.holder}` : "";
-  const attempt = task.attempt > 1 ? `attempt ${task.attempt}` : "";
-  const cause = task.error === undefined ? "" : errorText(task.error);
-  const time = new Date().toTimeString().slice(0, 8);
-  output.line(
-    [output.paint(time, "dim"), task.id, output.paint(text.padEnd(10), color), where, attempt, cause]
-      .filter(Boolean)
-      .join("  ")
-      .trimEnd(),
-  );
-}

@@ -129,7 +129,7 @@ function sayUp({ output, world }: Context, { urls, node, name, dataDir }: Facts)
     ["  Node", `${name} ${work}`],
     ["  Data", isEmbedded ? dataDir : "the PostgreSQL of DROVER_DATABASE_URL"],
   ]);
-  const executor = node?.executors.includes("docker") === true ? "--image busybox" : "--process";
+  const executor = node?.executors.includes("process") === true ? "--process" : "--image busybox";
   const address = urls[0] === "http://127.0.0.1:9097" ? "" : ` --address ${urls[0]}`;
   output.note(`Try: drover task submit${address} ${executor} --logs -- echo hello`);
   output.note("Ctrl-C stops it.");
