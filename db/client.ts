@@ -1,7 +1,7 @@
 import type { SQLWrapper } from "drizzle-orm";
 import { PgDialect } from "drizzle-orm/pg-core";
 import postgres from "postgres";
-import { asDatabaseFault } from "./fault.ts";
+import { asDatabaseFault, errorCode, isConnectionLoss } from "./fault.ts";
 
 /** Runs statements: the database itself, or a transaction of it. */
 export interface Executor {
@@ -22,6 +22,7 @@ export interface DatabaseOptions {
   isPooled?: boolean;
   applicationName?: string;
   statementTimeoutMs?: number;
+  connectTimeoutSeconds?: number;
 }
 
 /** Opens a pool. Nothing connects until the first statement; lost connections are replaced by themselves. */
@@ -31,32 +32,50 @@ export function openDatabase({
   isPooled = false,
   applicationName = "drover",
   statementTimeoutMs = 30_000,
+  connectTimeoutSeconds = 10,
 }: DatabaseOptions): Database {
-  const client = postgres(url, {
-    max: maxConnections,
-    prepare: !isPooled,
-    idle_timeout: 0,
-    connect_timeout: 10,
-    max_lifetime: 60 * 60,
-    backoff: (tries: number) => Math.min(2, 0.05 * 2 ** tries),
-    onnotice: () => {},
-    types: jsonAsText,
-    connection: isPooled
-      ? {}
-      : { application_name: applicationName, statement_timeout: statementTimeoutMs, jit: "off" },
-    ...(isPooled ? {} : { target_session_attrs: "primary" as const }),
-  });
-  const executor = bind(client, !isPooled);
+  const connect = () =>
+    postgres(url, {
+      max: maxConnections,
+      prepare: !isPooled,
+      idle_timeout: 0,
+      connect_timeout: connectTimeoutSeconds,
+      max_lifetime: 60 * 60,
+      backoff: (tries: number) => Math.min(2, 0.05 * 2 ** tries),
+      onnotice: () => {},
+      types: jsonAsText,
+      connection: isPooled
+        ? {}
+        : { application_name: applicationName, statement_timeout: statementTimeoutMs, jit: "off" },
+      ...(isPooled ? {} : { target_session_attrs: "primary" as const }),
+    });
+  let client = connect();
+  /**
+   * A connection that was lost with a statement half written never comes back: the driver appends its greeting to what
+   * it has kept and waits for a timer that it has cleared. The pool is replaced; what others run on it may end.
+   */
+  const replaceAfter = (used: postgres.Sql, error: unknown) => {
+    if (errorCode(error) !== "CONNECT_TIMEOUT" || used !== client || isClosed) return;
+    client = connect();
+    used.end({ timeout: 60 }).catch(() => {});
+  };
+  let isClosed = false;
+  const guard = async <T>(work: (on: postgres.Sql) => Promise<T>): Promise<T> => {
+    const used = client;
+    try {
+      return await work(used);
+    } catch (error) {
+      replaceAfter(used, error);
+      throw error;
+    }
+  };
   return {
-    ...executor,
-    transaction: async <T>(work: (tx: Executor) => Promise<T>) => {
-      try {
-        return (await client.begin((tx) => work(bind(tx, !isPooled)))) as T;
-      } catch (error) {
-        throw asDatabaseFault(error);
-      }
+    run: <Row>(statement: SQLWrapper) => guard((on) => bind(on, !isPooled).run<Row>(statement)),
+    transaction: (work) => guard((on) => transact(on, !isPooled, work)),
+    close: ({ timeoutSeconds = 5 } = {}) => {
+      isClosed = true;
+      return client.end({ timeout: timeoutSeconds });
     },
-    close: ({ timeoutSeconds = 5 } = {}) => client.end({ timeout: timeoutSeconds }),
   };
 }
 
@@ -67,6 +86,38 @@ const jsonAsText = {
   json: { to: 114, from: [114], serialize: (text: string) => text, parse: JSON.parse },
   jsonb: { to: 3802, from: [3802], serialize: (text: string) => text, parse: JSON.parse },
 };
+
+/**
+ * The driver goes on writing to a connection that was lost in mid-transaction: it ends the process by an uncaught error,
+ * or runs the rest of the transaction on the connection's next life, statement by statement. So no statement leaves
+ * after a loss, and `work` does not end before the driver has noticed, or it would send a rollback.
+ */
+async function transact<T>(client: postgres.Sql, prepare: boolean, work: (tx: Executor) => Promise<T>): Promise<T> {
+  let loss: unknown;
+  try {
+    const begun = client.begin((connection) => {
+      const bound = bind(connection, prepare);
+      const tx: Executor = {
+        run: async <Row>(statement: SQLWrapper) => {
+          if (loss !== undefined) throw asDatabaseFault(loss);
+          return bound.run<Row>(statement).catch((error: unknown) => {
+            if (isConnectionLoss(error)) loss = error;
+            throw error;
+          });
+        },
+      };
+      const never = new Promise<T>(() => {});
+      return work(tx).then(
+        (value) => (loss === undefined ? value : never),
+        (error: unknown) => (loss === undefined ? Promise.reject(error) : never),
+      );
+    });
+    begun.catch((error: unknown) => (loss ??= error));
+    return (await begun) as T;
+  } catch (error) {
+    throw asDatabaseFault(error);
+  }
+}
 
 function bind(client: Pick<postgres.Sql, "unsafe">, prepare: boolean): Executor {
   return {

@@ -35,6 +35,12 @@ function isUnstorable(error: unknown): boolean {
   return code === "22P02" && error instanceof Error && "detail" in error && String(error.detail).startsWith("Unicode");
 }
 
+/** Whether the connection is gone, or is about to be: nothing more can be said on it. */
+export function isConnectionLoss(error: unknown): boolean {
+  const code = errorCode(error) ?? "";
+  return code.startsWith("CONNECTION_") || code.startsWith("08") || /^57P0[1-5]$/.test(code) || lostSockets.has(code);
+}
+
 /** The SQLSTATE or the driver's own code of an error, also of one that was wrapped. */
 export function errorCode(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
@@ -43,6 +49,7 @@ export function errorCode(error: unknown): string | undefined {
   return undefined;
 }
 
+const lostSockets = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT"]);
 // 08 connection, 40 rollback (deadlock, serialization), 53 resources, 57 operator intervention (restart, terminate).
 const transientClasses = new Set(["08", "40", "53", "57"]);
 const transientCodes = new Set([

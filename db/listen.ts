@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
 
 export interface Wakeups {
@@ -20,6 +21,25 @@ export function createWakeups({ url }: { url: string }): Wakeups {
   };
   let client: postgres.Sql | undefined;
   let isListening = false;
+  let isReturning = false;
+
+  const listen = async (over: postgres.Sql) => {
+    await over.unsafe(`listen ${channel}`);
+    isListening = true;
+    tell("reconnected");
+  };
+  /** Tries until it hears again; the driver's own way back never tells that the connection is gone. */
+  const comeBack = async () => {
+    isListening = false;
+    if (isReturning) return;
+    isReturning = true;
+    for (let tries = 0; client !== undefined && !isListening; tries += 1) {
+      await wait(Math.min(2000, 50 * 2 ** tries), undefined, { ref: false });
+      if (client !== undefined) await listen(client).catch(() => {}); // still away: the next round tries again
+    }
+    isReturning = false;
+  };
+
   return {
     subscribe(listener) {
       listeners.add(listener);
@@ -29,26 +49,25 @@ export function createWakeups({ url }: { url: string }): Wakeups {
       return isListening;
     },
     async start() {
-      client = postgres(url, {
+      const options = {
         max: 1,
         idle_timeout: 0,
         max_lifetime: null,
         connect_timeout: 10,
         fetch_types: false,
         onnotice: () => {},
+        onnotify: (_channel: string, hint: string) => tell(hint),
+        onclose: () => void comeBack(),
         connection: { application_name: "drover-listen" },
-        onclose: () => {
-          isListening = false;
-        },
-      });
-      await client.listen(channel, tell, () => {
-        isListening = true;
-        tell("reconnected");
-      });
+      };
+      client = postgres(url, options);
+      await listen(client);
     },
     async stop() {
+      const leaving = client;
+      client = undefined;
       isListening = false;
-      await client?.end({ timeout: 1 });
+      await leaving?.end({ timeout: 1 });
     },
   };
 }
