@@ -1,4 +1,7 @@
-import { type ConnectRouter, createRouterTransport } from "@connectrpc/connect";
+import { type ConnectRouter, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
+import { ClassService } from "@drover/proto/drover/class";
+import { NodeService } from "@drover/proto/drover/node";
+import { TaskService } from "@drover/proto/drover/task";
 import { runDrover } from "./run.ts";
 import type { Terminal, World } from "./world.ts";
 
@@ -9,8 +12,10 @@ export interface TestRun {
 }
 
 export interface TestDroverOptions {
-  /** The server that it talks to; without routes, one that has none. */
-  routes?: (router: ConnectRouter) => void;
+  /** What the server answers; what is not here it does not implement. */
+  tasks?: Partial<ServiceImpl<typeof TaskService>>;
+  classes?: Partial<ServiceImpl<typeof ClassService>>;
+  nodes?: Partial<ServiceImpl<typeof NodeService>>;
   env?: Record<string, string>;
   stdin?: string;
   stop?: AbortSignal;
@@ -20,7 +25,17 @@ export interface TestDroverOptions {
 
 /** The program in this process, against a server in this process. */
 export function createTestDrover(options: TestDroverOptions = {}): (...args: string[]) => Promise<TestRun> {
-  const { routes = () => {}, env = {}, stdin = "", columns, stop = new AbortController().signal } = options;
+  const {
+    tasks = {},
+    classes = {},
+    nodes = {},
+    env = {},
+    stdin = "",
+    columns,
+    stop = new AbortController().signal,
+  } = options;
+  const routes = (router: ConnectRouter) =>
+    void router.service(TaskService, tasks).service(ClassService, classes).service(NodeService, nodes);
   return async (...args) => {
     const [stdout, stderr] = [createTerminal(columns), createTerminal(columns)];
     const world: World = {
