@@ -59,14 +59,18 @@ export async function renewLease(deps: Deps, session: WorkerSession) {
   return answer;
 }
 
-/** Completes claims; returns the keys that were no longer held. */
-export function completeTasks(deps: Deps, session: WorkerSession, batch: Completion[]): Promise<string[]> {
-  return complete(deps.db, session, batch);
+/** Completes claims; returns those that were no longer held. */
+export function completeTasks<Item extends Completion>(
+  deps: Deps,
+  session: WorkerSession,
+  batch: Item[],
+): Promise<Item[]> {
+  return eachOnce(batch, (round) => complete(deps.db, session, round));
 }
 
-/** Fails claims; each is retried or ends by its policy. Returns the keys that were no longer held. */
-export function failTasks(deps: Deps, session: WorkerSession, batch: Failure[]): Promise<string[]> {
-  return fail(deps.db, session, batch);
+/** Fails claims; each is retried or ends by its policy. Returns those that were no longer held. */
+export function failTasks<Item extends Failure>(deps: Deps, session: WorkerSession, batch: Item[]): Promise<Item[]> {
+  return eachOnce(batch, (round) => fail(deps.db, session, round));
 }
 
 /** Every claim of a session. */
@@ -88,4 +92,27 @@ export function parseSession(text: string): WorkerSession {
     });
   }
   return { holderId: Number(match[1]), epoch: match[2] };
+}
+
+/** Settles in rounds that name each task once: a batch may carry two attempts of a task, or one of them twice. */
+async function eachOnce<Item extends { taskKey: string }>(
+  batch: Item[],
+  settle: (round: Item[]) => Promise<string[]>,
+): Promise<Item[]> {
+  const rounds: Map<string, Item>[] = [];
+  const counts = new Map<string, number>();
+  for (const item of batch) {
+    const count = counts.get(item.taskKey) ?? 0;
+    counts.set(item.taskKey, count + 1);
+    const round = (rounds[count] ??= new Map());
+    round.set(item.taskKey, item);
+  }
+  const stale = new Set<Item>();
+  for (const round of rounds) {
+    for (const key of await settle([...round.values()])) {
+      const item = round.get(key);
+      if (item !== undefined) stale.add(item);
+    }
+  }
+  return batch.filter((item) => stale.has(item));
 }

@@ -63,7 +63,7 @@ export function workerService({ deps, wakeups }: WorkerServiceOptions): ServiceI
           result: result && JSON.stringify(toJson(ValueSchema, result)),
         })),
       );
-      return { stale: staleClaims(stale, request.completions) };
+      return { stale: stale.map(claimMessage) };
     },
     async failTasks(request) {
       const stale = await failTasks(
@@ -78,7 +78,7 @@ export function workerService({ deps, wakeups }: WorkerServiceOptions): ServiceI
           retryAfterMs: failure.retryAfter && millis(failure.retryAfter),
         })),
       );
-      return { stale: staleClaims(stale, request.failures) };
+      return { stale: stale.map(claimMessage) };
     },
     async listHeldTasks(request) {
       const claims = await listHeldTasks(deps, parseSession(request.session));
@@ -158,7 +158,6 @@ function claimedMessage(row: WorkerClaim) {
   });
 }
 
-function staleClaims(staleKeys: string[], claims: { key: bigint; fence: bigint }[]) {
-  const stale = new Set(staleKeys);
-  return claims.filter(({ key }) => stale.has(key.toString())).map(({ key, fence }) => ({ key, fence }));
+function claimMessage({ taskKey, fence }: { taskKey: string; fence: string }) {
+  return { key: BigInt(taskKey), fence: BigInt(fence) };
 }
