@@ -1,5 +1,7 @@
-import { sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
+import { taskClass } from "../schema/class.ts";
+import { select } from "./select.ts";
 
 export interface ClassRow {
   id: number;
@@ -53,9 +55,14 @@ export async function findClass(
   db: Executor,
   namespaceId: number,
   name: string,
-): Promise<{ id: number; default_image: string | null; depth_limit: string | null } | undefined> {
-  const [row] = await db.run<{ id: number; default_image: string | null; depth_limit: string | null }>(sql`
-    select id, default_image, depth_limit from drover.class where namespace_id = ${namespaceId} and name = ${name}`);
+): Promise<Pick<typeof taskClass.$inferSelect, "id" | "default_image" | "depth_limit"> | undefined> {
+  const { id, default_image, depth_limit } = taskClass;
+  const [row] = await db.run<Pick<typeof taskClass.$inferSelect, "id" | "default_image" | "depth_limit">>(
+    select
+      .select({ id, default_image, depth_limit })
+      .from(taskClass)
+      .where(and(eq(taskClass.namespace_id, namespaceId), eq(taskClass.name, name))),
+  );
   return row;
 }
 

@@ -1,5 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
+import { eventTotal } from "../schema/event.ts";
+import { select } from "./select.ts";
 
 /** A fact about the tasks it names (one row may speak of many). */
 export interface EventRow {
@@ -65,6 +67,6 @@ export async function cursorAt(db: Executor, at: Date): Promise<EventCursor> {
 
 /** How many facts of each kind there were, up to the last sweep. */
 export async function eventTotals(db: Executor): Promise<Map<string, number>> {
-  const rows = await db.run<{ kind: string; total: string }>(sql`select kind, total from drover.event_total`);
+  const rows = await db.run<typeof eventTotal.$inferSelect>(select.select().from(eventTotal));
   return new Map(rows.map((row) => [row.kind, Number(row.total)]));
 }

@@ -1,9 +1,13 @@
-import { sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
+import { namespace } from "../schema/namespace.ts";
+import { select } from "./select.ts";
 
 /** The id of a namespace; undefined when there is none. */
 export async function findNamespace(db: Executor, name: string): Promise<number | undefined> {
-  const [row] = await db.run<{ id: number }>(sql`select id from drover.namespace where name = ${name}`);
+  const [row] = await db.run<{ id: number }>(
+    select.select({ id: namespace.id }).from(namespace).where(eq(namespace.name, name)),
+  );
   return row?.id;
 }
 

@@ -1,5 +1,8 @@
-import { type SQL, sql } from "drizzle-orm";
+import { asc, eq, type SQL, sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
+import { holder } from "../schema/holder.ts";
+import { taskAttempt } from "../schema/task.ts";
+import { select } from "./select.ts";
 
 export type TaskStateName = "waiting" | "pending" | "running" | "completed" | "failed" | "cancelled";
 
@@ -108,11 +111,15 @@ export interface AttemptRow {
 
 /** The attempts of a task that did not end it, oldest first. */
 export function listAttempts(db: Executor, key: string): Promise<AttemptRow[]> {
-  return db.run(sql`
-    select a.attempt, h.name as holder, a.started_at, a.finished_at, a.outcome, a.error
-      from drover.task_attempt a left join drover.holder h on h.id = a.holder_id
-     where a.task_id = ${key}
-     order by a.fence`);
+  const { attempt, started_at, finished_at, outcome, error } = taskAttempt;
+  return db.run(
+    select
+      .select({ attempt, holder: sql`${holder.name}`.as("holder"), started_at, finished_at, outcome, error })
+      .from(taskAttempt)
+      .leftJoin(holder, eq(holder.id, taskAttempt.holder_id))
+      .where(eq(taskAttempt.task_id, key))
+      .orderBy(asc(taskAttempt.fence)),
+  );
 }
 
 /** Moves a task to cancelled, or asks its holder to stop; the state afterwards, undefined when there is no such task. */
