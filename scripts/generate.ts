@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { renderCliPage } from "../apps/cli/src/page.ts";
 import { run } from "./check-run.ts";
 import { errorPage } from "./document/error-page.ts";
 import { lifecyclePage } from "./document/lifecycle-page.ts";
@@ -17,6 +18,7 @@ export interface Generated {
 
 /** Every generated document. Add an entry, run `npm run generate`, commit the file. */
 const documents: Generated[] = [
+  { file: "docs/cli.md", render: renderCliPage },
   { file: "docs/errors.md", render: errorPage },
   { file: "docs/lifecycle.md", render: lifecyclePage },
   { file: "docs/metrics.md", render: metricPage },

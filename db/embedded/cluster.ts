@@ -26,7 +26,8 @@ export interface ClusterPlan {
   isDurable: boolean;
 }
 
-const passwordFile = "drover.password";
+/** Holds the superuser's password, inside the cluster. */
+export const passwordFile = "drover.password";
 
 /** Makes the data folder, open enough for the server's account to reach its cluster below it. */
 export function prepareFolder(dataDir: string): void {

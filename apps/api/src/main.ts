@@ -7,6 +7,7 @@ import { createLog } from "@drover/daemon/log";
 import { runServices, type Service } from "@drover/daemon/service";
 import { releaseStartupMemory } from "@drover/daemon/startup-memory";
 import { stopSignal } from "@drover/daemon/stop-signal";
+import { findRunning } from "@drover/db/embedded/running";
 import { startEmbedded } from "@drover/db/embedded/server";
 import { migrate } from "@drover/db/migrate";
 import { DroverError } from "@drover/domain/error";
@@ -29,9 +30,10 @@ async function main(): Promise<number> {
   log.info({ settings: given }, "starting");
   releaseStartupMemory();
 
-  const embedded =
-    values.databaseUrl === undefined ? await startEmbedded({ dataDir: resolve(values.dataDir), log }) : undefined;
-  const databaseUrl = values.databaseUrl ?? embedded?.url ?? "";
+  // One who only asks something of the database may ask the server that another process keeps.
+  const url = values.databaseUrl ?? (command === "serve" ? undefined : findRunning(values.dataDir));
+  const embedded = url === undefined ? await startEmbedded({ dataDir: resolve(values.dataDir), log }) : undefined;
+  const databaseUrl = url ?? embedded?.url ?? "";
   const directUrl = values.databaseDirectUrl ?? databaseUrl;
   try {
     if (values.migrate || command === "migrate") await migrate({ url: directUrl, log: (line) => log.info(line) });

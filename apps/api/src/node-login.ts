@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openDatabase } from "@drover/db/client";
 import { ensureNodeLogin } from "@drover/db/query/node";
@@ -26,14 +26,15 @@ export async function writeNodeLogin({ url, name, folder }: NodeLoginOptions): P
   try {
     const namespaceId = await findNamespace(db, "default");
     if (namespaceId === undefined) throw new DroverError("internal", "The default namespace is missing.");
-    const password = randomBytes(24).toString("base64url");
+    const file = folder === undefined ? undefined : join(folder, `node-${name}.url`);
+    // An agent that is running goes on with the password it was started with.
+    const password = (file && passwordIn(file)) ?? randomBytes(24).toString("base64url");
     const login = await ensureNodeLogin(db, namespaceId, name, password);
     const own = new URL(url);
     own.username = login;
     own.password = password;
-    if (folder !== undefined) {
+    if (folder !== undefined && file !== undefined) {
       mkdirSync(folder, { recursive: true });
-      const file = join(folder, `node-${name}.url`);
       writeFileSync(file, own.href, { mode: 0o600 });
       chmodSync(file, 0o600);
     }
@@ -41,4 +42,10 @@ export async function writeNodeLogin({ url, name, folder }: NodeLoginOptions): P
   } finally {
     await db.close();
   }
+}
+
+function passwordIn(file: string): string | undefined {
+  if (!existsSync(file)) return undefined;
+  const text = readFileSync(file, "utf8").trim();
+  return URL.canParse(text) && new URL(text).password !== "" ? new URL(text).password : undefined;
 }

@@ -9,7 +9,7 @@ export function guardListeners({ addresses, insecure }: { addresses: readonly Ad
   if (open.length === 0) return;
   throw new DroverError(
     "invalid",
-    `Expected to listen on loopback addresses only, because callers are not authenticated, got ${open.join(", ")}. ${hint}`,
+    `Expected to listen on loopback addresses only, because callers are not authenticated, got ${open.join(", ")}.`,
     { hint, fields: [{ field: "DROVER_LISTEN", message: `${open.join(", ")} can be reached from other machines` }] },
   );
 }
