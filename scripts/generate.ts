@@ -6,6 +6,7 @@ import { run } from "./check-run.ts";
 import { errorPage } from "./document/error-page.ts";
 import { lifecyclePage } from "./document/lifecycle-page.ts";
 import { metricPage, settingPage } from "./document/reference-page.ts";
+import { schemaDump } from "./document/schema-dump.ts";
 
 /** A file that a program writes, whole or between two markers. */
 export interface Generated {
@@ -18,6 +19,7 @@ export interface Generated {
 
 /** Every generated document. Add an entry, run `npm run generate`, commit the file. */
 const documents: Generated[] = [
+  { file: "db/schema.sql", render: schemaDump },
   { file: "docs/cli.md", render: renderCliPage },
   { file: "docs/errors.md", render: errorPage },
   { file: "docs/lifecycle.md", render: lifecyclePage },
