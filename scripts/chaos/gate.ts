@@ -1,14 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Executor, type TaskSpecSchema } from "@drover/proto/drover/task";
+import { type ExecutionSchema, Executor } from "@drover/proto/drover/task";
 import { testImage } from "../../apps/agent/src/docker/testing.ts";
 
 /** Attempts that end only when the test lets them, by a file that is named after task and attempt. */
 export interface Gates {
   open(id: string, attempt: number): void;
   /** A task whose attempts print `begun`, wait for their gate, print `passed` and end. */
-  task(kind: "docker" | "process", id: string): MessageInitShape<typeof TaskSpecSchema>;
+  task(kind: "docker" | "process", id: string): { id: string; execution: MessageInitShape<typeof ExecutionSchema> };
 }
 
 /** Makes gates in a folder that agents may mount. */
