@@ -15,6 +15,12 @@ export interface MigrateOptions {
 /**
  * Brings a database to the newest schema: numbered migrations, each once and in its own transaction, then the SQL
  * functions whenever they changed, then the partitions of the coming weeks. Safe to run from many processes at once.
+ *
+ * A schema serves the release that brought it and the one before, so that replicas are replaced one by one: a migration
+ * only adds; what a release stops using is dropped by the next one. A function whose arguments change gets a new name,
+ * or both forms stay for a release (`create or replace` with other arguments makes a second function). A release that
+ * changes functions brings a migration too, if only an empty one: by that an older process that starts late knows that
+ * the functions are not its own, and leaves them.
  */
 export async function migrate({
   url,
@@ -34,7 +40,8 @@ export async function migrate({
         m.hash,
       ]),
     );
-    for (const file of readSql(folder, "migrations")) {
+    const files = readSql(folder, "migrations");
+    for (const file of files) {
       const hash = known.get(file.name);
       if (hash === undefined) {
         await apply(sql, file);
@@ -54,7 +61,12 @@ export async function migrate({
       hash: digest(routines.map((r) => r.hash).join()),
       text: ["set local check_function_bodies = off", ...routines.map((r) => r.text)].join(";\n"),
     };
-    if (known.get(together.name) !== together.hash) {
+    const newer = [...known.keys()].filter(
+      (name) => name.startsWith("migrations/") && !files.some((file) => file.name === name),
+    );
+    if (newer.length > 0) {
+      log(`the database is newer (${newer.join(", ")}): its SQL functions stay as they are`);
+    } else if (known.get(together.name) !== together.hash) {
       await apply(sql, together);
       applied.push(together.name);
       log(`applied ${routines.length} files of SQL functions`);
