@@ -27,7 +27,7 @@ describe("the screen", () => {
     screen.progress(tally);
     const shown = text().replace("\r\u001B[2K", "");
     expect(shown.length).toBeLessThan(60);
-    expect(shown).toContain("25 %  10 of 40");
+    expect(shown).toContain("[#####---------------]  10 of 40 done");
     screen.line("done");
     expect(text().endsWith("\r\u001B[2K  done\n")).toBe(true);
   });

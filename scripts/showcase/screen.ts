@@ -1,4 +1,3 @@
-import { renderProgress } from "../../apps/cli/src/progress.ts";
 import { type Color, type Column, renderTable } from "../../apps/cli/src/table.ts";
 import { cutText } from "../../apps/cli/src/text-width.ts";
 
@@ -25,6 +24,7 @@ export interface ScreenOptions {
 
 const quietMs = 1000;
 const indent = "  ";
+const barWidth = 20;
 const codes: Record<Color, number> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34 };
 
 /** Makes the screen of one run. */
@@ -46,7 +46,7 @@ export function createScreen({ stdout, isColored, now = () => performance.now() 
   const status = (text: string) => {
     if (isTerminal) {
       isStatusShown = true;
-      stdout.write(`\r\u001B[2K${indent}${cutText(text, (stdout.columns ?? 80) - indent.length - 1)}`);
+      stdout.write(`\r\u001B[2K${indent}${cutText(text, (stdout.columns || 80) - indent.length - 1)}`);
     } else if (text !== lastStatus && now() - statusAt >= quietMs) {
       statusAt = now();
       lastStatus = text;
@@ -82,6 +82,7 @@ export interface Tally {
  */
 export function describeTally({ total, done, running, pending, holders }: Tally, hasBar: boolean): string {
   const where = holders.length === 0 ? "" : ` on ${holders.join(", ")}`;
-  const share = hasBar ? renderProgress(done, total) : `${done} of ${total}`;
-  return `${share} done, ${running} running${where}, ${pending} pending`;
+  const full = Math.floor((done / Math.max(1, total)) * barWidth);
+  const bar = hasBar ? `[${"#".repeat(full)}${"-".repeat(barWidth - full)}]  ` : "";
+  return `${bar}${done} of ${total} done, ${running} running${where}, ${pending} pending`;
 }

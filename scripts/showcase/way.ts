@@ -42,7 +42,14 @@ export async function findEngine(
     const docker = connect({ host });
     const engine = createEngine({ docker, callTimeoutMs: answerMs });
     const answer = await engine.version();
-    if (!answer.ok) return { missing: `no Docker Engine answers at ${host}` };
+    if (!answer.ok) {
+      const isClosed = /EACCES/.test(answer.message);
+      return {
+        missing: isClosed
+          ? `this user may not use the Docker Engine at ${host}`
+          : `no Docker Engine answers at ${host}`,
+      };
+    }
     return { docker, engine: createEngine({ docker }), version: answer.value.version };
   } catch (error) {
     return { missing: error instanceof Error ? error.message : String(error) };
