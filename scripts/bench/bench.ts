@@ -10,7 +10,7 @@ export interface Bench {
   url: string;
   contestant: ContestantName;
   spawn(role: "producer" | "worker"): Promise<Role>;
-  /** Statistics are fresh, and no checkpoint is due. */
+  /** Statistics are fresh, and neither autovacuum nor a checkpoint is due. */
   settle(): Promise<void>;
   /** How many jobs are not durably completed. */
   open(): Promise<number>;
@@ -24,7 +24,7 @@ export async function withBench<Result>(
   { server, contestant, profile }: { server: BenchServer; contestant: ContestantName; profile: Profile },
   measure: (bench: Bench) => Promise<Result>,
 ): Promise<Result> {
-  const url = await server.freshDatabase("bench");
+  const url = await server.freshDatabase(`bench_${contestant.replaceAll("-", "_")}`);
   const store: Contestant = await loadContestant(contestant);
   await store.prepare(url, profile);
   const probe: PgClient = await connectPg(url);

@@ -34,7 +34,7 @@ export const measurements: Measurement[] = [
       queues.map((queue) => on("drain", queue, "drain", (bench) => drain(bench, { workers, jobs }))),
     ),
   ),
-  ...queues.map((queue) => on("latency", queue, "latency", latency)),
+  { case: "latency", contestant: "drover", run: (server) => withAll(server, [...queues], latency) },
   ...queues.map((queue) => on("steady", queue, "steady", steady)),
   {
     case: "depth",
@@ -93,6 +93,20 @@ function on(
     contestant,
     run: (server) => withBench({ server, contestant, profile }, async (bench) => [await measure(bench, server)].flat()),
   };
+}
+
+/** All contestants at once, each on a database of its own. */
+async function withAll(
+  server: BenchServer,
+  names: readonly ContestantName[],
+  measure: (benches: Bench[]) => Promise<Figure[]>,
+  benches: Bench[] = [],
+): Promise<Figure[]> {
+  const [contestant, ...rest] = names;
+  if (contestant === undefined) return measure(benches);
+  return withBench({ server, contestant, profile: "latency" }, (bench) =>
+    withAll(server, rest, measure, [...benches, bench]),
+  );
 }
 
 function ratio(metric: string, value: number, base: number): Figure {

@@ -17,7 +17,7 @@ export interface BenchServer {
   version: string;
   /** Drops and makes a database; returns its URL. */
   freshDatabase(name: string): Promise<string>;
-  /** Fresh statistics and no checkpoint due in the middle of what comes. */
+  /** Fresh statistics, and neither autovacuum nor a checkpoint due in the middle of what comes. */
   settle(url: string): Promise<void>;
   counters(): Promise<Counters>;
   /** Transactions of a database so far; sessions tell of theirs within ten seconds. */
@@ -50,7 +50,7 @@ export async function startServer({ settings = {} }: { settings?: Record<string,
       },
       async settle(url) {
         const client = await connectPg(url);
-        await client.query("analyze");
+        await client.query("vacuum analyze");
         await client.query("checkpoint");
         await client.end();
       },
