@@ -36,8 +36,10 @@ function link(from: string, to: string): boolean {
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the name in brackets and may hold spaces; the start time is field 22.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    // The second field is the name in brackets and may hold spaces; the state is field 3, the start time field 22.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A zombie owns nothing any more, though nobody has reaped it yet.
+    return fields[0] === "Z" || fields[0] === "X" ? "gone" : (fields[19] ?? "");
   } catch {
     return "gone";
   }
