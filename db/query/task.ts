@@ -1,7 +1,7 @@
 import { asc, eq, type SQL, sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
 import { holder } from "../schema/holder.ts";
-import { taskAttempt } from "../schema/task.ts";
+import { taskAttempt, taskLease } from "../schema/task.ts";
 import { select } from "./select.ts";
 
 export type TaskStateName = "waiting" | "pending" | "running" | "completed" | "failed" | "cancelled";
@@ -129,11 +129,17 @@ export async function cancelTask(
   reason: string,
   actor: string,
 ): Promise<{ state: TaskStateName; holderId: number | null } | undefined> {
-  const [row] = await db.run<{ state: TaskStateName | null; holder_id: number | null }>(sql`
-    with cancelled as materialized (select drover.cancel_task(${key}, ${reason}, ${actor}) as state)
-    select c.state, (select l.holder_id from drover.task_lease l where l.task_id = ${key} and c.state = 'running') as holder_id
-      from cancelled c`);
-  return row === undefined || row.state === null ? undefined : { state: row.state, holderId: row.holder_id };
+  const [row] = await db.run<{ state: TaskStateName | null }>(
+    sql`select drover.cancel_task(${key}, ${reason}, ${actor}) as state`,
+  );
+  if (row === undefined || row.state === null) return undefined;
+  if (row.state !== "running") return { state: row.state, holderId: null };
+  // A statement of its own: the one above began before a claim that it may have waited for.
+  const { holder_id } = taskLease;
+  const [lease] = await db.run<{ holder_id: number }>(
+    select.select({ holder_id }).from(taskLease).where(eq(taskLease.task_id, key)),
+  );
+  return { state: row.state, holderId: lease?.holder_id ?? null };
 }
 
 /** Puts a failed or cancelled task back into its queue; its state afterwards, undefined when there is no such task. */
