@@ -61,9 +61,10 @@ describe("openDatabase", () => {
           ).length,
       )
       .toBe(1);
-    const outcome = expect(busy).rejects.toMatchObject({ name: "DroverError", reason: "unavailable" });
-    await other.run(terminateOthers);
-    await outcome;
+    await Promise.all([
+      expect(busy).rejects.toMatchObject({ name: "DroverError", reason: "unavailable" }),
+      other.run(terminateOthers),
+    ]);
     expect(await db.run(sql`select 1 as n`)).toEqual([{ n: 1 }]);
   });
 

@@ -250,7 +250,7 @@ describe("the CHECK constraints", () => {
       select pg_get_constraintdef(c.oid) as definition
         from pg_constraint c join pg_class t on t.oid = c.conrelid
        where c.conname = ${name} and not t.relispartition`);
-    const words = [...(row?.definition ?? "").matchAll(/'([a-z_]+)'/g)].map((match) => match[1]);
+    const words = [...(row?.definition ?? "").matchAll(/'([a-z_]+)'/g)].map((match) => match[1] ?? "");
     expect(words.toSorted()).toEqual(expected.toSorted());
   });
 });

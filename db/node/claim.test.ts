@@ -195,10 +195,28 @@ describe("a concurrency limit", () => {
     expect(await claim(house.db, two, 3)).toEqual([]);
     await session.commit();
     expect(await claim(house.db, two, 3)).toEqual([]);
-    expect(
-      await complete(house.db, one, [{ taskKey: held?.task_id ?? "", fence: held?.fence ?? "" }]),
-    ).toEqual([]);
+    expect(await complete(house.db, one, [{ taskKey: held?.task_id ?? "", fence: held?.fence ?? "" }])).toEqual([]);
     expect(await claim(house.db, two, 3)).toHaveLength(1);
+  });
+
+  it("does not deadlock with completions of what it makes into slots", async () => {
+    const queueId = await house.queue({ className: "crossing", taskType: "crossing" });
+    await house.submit(some(queueId, 2));
+    const worker = await house.worker("crossing", { taskTypes: ["crossing"] });
+    const claims = await claim(house.db, worker, 2);
+    // Where the rows lie is the opposite of the order of their keys.
+    await house.db.run(
+      sql`update drover.task_lease set deadline_at = deadline_at + interval '1 s' where task_id = ${claims[0]?.task_id}`,
+    );
+    const [finisher, setter] = await Promise.all([house.session(), house.session()]);
+    const batch = (n: number) => [{ taskKey: claims[n]?.task_id ?? "", fence: claims[n]?.fence ?? "" }];
+    await finisher.begin();
+    await complete(finisher, worker, batch(0));
+    const setting = setConcurrencyLimit(setter, house.context.namespaceId, "crossing", 1);
+    await setter.isBlocked();
+    expect(await complete(finisher, worker, batch(1))).toEqual([]);
+    await finisher.commit();
+    expect(await setting).toBe(true);
   });
 
   it("set during a claim waits for it and counts its leases", async () => {

@@ -34,7 +34,7 @@ describe("submit", () => {
     expect(keys.every((key, n) => n === 0 || BigInt(key) > BigInt(keys[n - 1] ?? "0"))).toBe(true);
     const picked = [keys[0], keys[4999], keys[9999]].filter((key) => key !== undefined);
     const details = await getTaskDetails(house.db, house.context.namespaceId, picked);
-    expect(details.map((row) => row.payload).toSorted()).toEqual([0, 4999, 9999]);
+    expect(new Set(details.map((row) => row.payload))).toEqual(new Set([0, 4999, 9999]));
   });
 
   it("tells of a whole batch by one event that names every task", async () => {

@@ -117,6 +117,12 @@ begin
   end if;
   perform pg_advisory_xact_lock(1146244951, found_id);
   update drover.class c set concurrency_limit = p_limit where c.id = found_id;
+  -- In the order of keys, as completions lock them, so that neither waits for the other in a circle.
+  perform from drover.task_lease l
+     join drover.queue q on q.id = l.queue_id
+    where q.class_id = found_id
+    order by l.task_id
+      for update of l;
   update drover.task_lease l
      set limited_class_id = case when p_limit is null then null else found_id end
     from drover.queue q

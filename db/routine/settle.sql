@@ -104,6 +104,8 @@ declare
   lease drover.task_lease;
   taken integer := 0;
 begin
+  -- In the order of keys, as completions lock them, so that neither waits for the other in a circle.
+  perform from drover.task_lease l where l.task_id = any (p_task_ids) and l.fence = any (p_fences) order by l.task_id for update;
   for lease in
     delete from drover.task_lease l
      where l.task_id = any (p_task_ids) and l.fence = any (p_fences)
