@@ -16,7 +16,9 @@ describe("documentation", () => {
 
   it("names only tests that exist", () => {
     const text = readFileSync(join(root, "README.md"), "utf8");
-    const files = [...text.matchAll(/`([\w./-]+\.test\.ts)`/g)].flatMap(([, file]) => (file === undefined ? [] : [file]));
+    const files = [...text.matchAll(/`([\w./-]+\.test\.ts)`/g)].flatMap(([, file]) =>
+      file === undefined ? [] : [file],
+    );
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 

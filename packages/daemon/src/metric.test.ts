@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram } from "prom-client";
+import { type Counter, Gauge, type Histogram } from "prom-client";
 import { describe, expect, expectTypeOf, it } from "vitest";
 
 import { createMetrics, metricTable, type MetricDeclarations, type Metrics } from "./metric.ts";
