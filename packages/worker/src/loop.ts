@@ -3,8 +3,6 @@ import type { Log } from "@drover/daemon/log";
 import { createLeaseClock } from "./lease-clock.ts";
 import type { CancelRequest, Source } from "./source.ts";
 
-export type StopReason = "cancelled" | "lease_lost" | "drained";
-
 export interface WorkLoopOptions<C, Free> {
   source: Source<C, Free>;
   /** What could be taken now; undefined: nothing, poll only to keep the lease. */
