@@ -1,8 +1,9 @@
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { is, sql } from "drizzle-orm";
 import { getTableConfig, PgTable } from "drizzle-orm/pg-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { openTestQueue, type TestQueue } from "../testing-queue.ts";
+import { openTestQueue, type TestQueue } from "./testing-queue.ts";
 
 let house: TestQueue;
 beforeAll(async () => {
@@ -11,8 +12,10 @@ beforeAll(async () => {
 afterAll(() => house.close());
 
 async function definedTables(): Promise<PgTable[]> {
-  const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"));
-  const modules = await Promise.all(files.map(async (file): Promise<object> => import(`./${file}`)));
+  const names = readdirSync(join(import.meta.dirname, "schema"))
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => file.replace(/\.ts$/, ""));
+  const modules = await Promise.all(names.map(async (name): Promise<object> => import(`./schema/${name}.ts`)));
   return modules.flatMap((module) => Object.values(module).filter((value): value is PgTable => is(value, PgTable)));
 }
 
