@@ -86,7 +86,8 @@ export async function deregisterWorker(deps: Deps, session: WorkerSession): Prom
 /** Reads a session text; throws `invalid`. */
 export function parseSession(text: string): WorkerSession {
   const match = /^([1-9]\d{0,9})\.([1-9]\d{0,18})$/.exec(text);
-  if (match?.[1] === undefined || match[2] === undefined) {
+  const isInRange = Number(match?.[1]) < 2 ** 31 && BigInt(match?.[2] ?? 0) < 2n ** 63n;
+  if (match?.[1] === undefined || match[2] === undefined || !isInRange) {
     throw new DroverError("invalid", `Expected the session that RegisterWorker returned, got "${text.slice(0, 50)}".`, {
       fields: [{ field: "session", message: "expected the session that RegisterWorker returned" }],
     });
