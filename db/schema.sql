@@ -260,7 +260,7 @@ create function drover.settle_attempt(p_lease drover.task_lease, p_class text, p
   returns text language plpgsql;
 create function drover.sort_key(task_id bigint, priority integer)
   returns bigint language sql immutable;
-create function drover.submit(p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[])
+create function drover.submit(p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_hints text[] DEFAULT NULL::text[])
   returns bigint[] language plpgsql;
 create function drover.submit_failed(p_namespace_id integer, p_actor text, p_queue_id integer, p_payload json, p_name text, p_hash bytea, p_error json)
   returns TABLE(task_id bigint, verdict text) language plpgsql;

@@ -20,8 +20,8 @@ describe("owner of a data folder", () => {
   });
 
   it("is replaced when it is a zombie that nobody has reaped", async () => {
-    // The shell's child ends at once, and the shell, which has become sleep, never asks for it.
-    const shell = spawn("sh", ["-c", "true & echo $!; exec sleep 30"], { stdio: ["ignore", "pipe", "ignore"] });
+    // The shell has become sleep by the time its child ends, and never asks for it.
+    const shell = spawn("sh", ["-c", "sleep 0.1 & echo $!; exec sleep 30"], { stdio: ["ignore", "pipe", "ignore"] });
     try {
       const pid = await new Promise<string>((resolve) =>
         shell.stdout.once("data", (bytes) => resolve(String(bytes).trim())),

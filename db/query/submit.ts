@@ -26,11 +26,17 @@ export interface SubmitContext {
   actor: string;
 }
 
-/** Submits tasks whose ids the server makes, in one statement; returns their keys in order. */
-export async function submit(db: Executor, context: SubmitContext, tasks: readonly NewTask[]): Promise<string[]> {
+/** Submits tasks whose ids the server makes, in one statement, with hints that leave as it commits; their keys in order. */
+export async function submit(
+  db: Executor,
+  context: SubmitContext,
+  tasks: readonly NewTask[],
+  hints: readonly string[] = [],
+): Promise<string[]> {
   if (tasks.length === 0) return [];
   const [row] = await db.run<{ ids: string[] }>(
-    sql`select drover.submit(${context.namespaceId}, ${context.actor}, ${columns(tasks)}) as ids`,
+    sql`select drover.submit(${context.namespaceId}, ${context.actor}, ${columns(tasks)},
+      ${sql.param(hints.length > 0 ? hints : null)}::text[]) as ids`,
   );
   return row?.ids ?? [];
 }

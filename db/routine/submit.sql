@@ -27,10 +27,13 @@ begin
   values (drover.next_id(), p_namespace_id, 'task.submitted', p_actor, p_ids);
 end $$;
 
--- Submits tasks whose ids the server makes; returns their keys in the order given.
+-- Submits tasks whose ids the server makes; returns their keys in the order given. Hints, where there are any, leave
+-- with the commit, a round trip sooner than a statement of their own: callers give some at most every few
+-- milliseconds, since commits that notify go one after the other.
 create or replace function drover.submit(
   p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[],
-  p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[]
+  p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[],
+  p_hints text[] default null
 ) returns bigint[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -41,6 +44,9 @@ declare
 begin
   perform drover.insert_tasks(ids, p_namespace_id, p_actor, p_queue_ids, p_payloads, p_executions, p_retries, p_labels,
     p_priorities, p_timeouts, p_delays_ms, null);
+  if p_hints is not null then
+    perform pg_notify('drover_wake', hint) from unnest(p_hints) as hint;
+  end if;
   return ids;
 end $$;
 

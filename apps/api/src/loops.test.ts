@@ -1,3 +1,4 @@
+import { silentWaker } from "@drover/db/wake";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLog } from "@drover/daemon/log";
 import { type Database, openDatabase } from "@drover/db/client";
@@ -37,7 +38,7 @@ describe("createLoops", () => {
     const id = await createSubmitter({ db }).submit({ type: "held" });
     expect(await claim(db, life, 1)).toHaveLength(1);
 
-    const deps = { db, directory: createDirectory({ db }), waker: { wake: () => {} } };
+    const deps = { db, directory: createDirectory({ db }), waker: silentWaker };
     const log = createLog({ app: "test", level: "silent" });
     const loops = createLoops({ deps, log, retentionDays: 30, ...lease, onSweep: () => {} });
     for (const loop of loops) await loop.start();

@@ -10,7 +10,7 @@ import { openDatabase } from "@drover/db/client";
 import { createWakeups } from "@drover/db/listen";
 import { ping, setControl } from "@drover/db/query/control";
 import { createDirectory } from "@drover/db/query/directory";
-import { createWaker } from "@drover/db/wake";
+import { createWaker, silentWaker } from "@drover/db/wake";
 import { formatAddress } from "@drover/daemon/address";
 import { createApp } from "./app.ts";
 import { listen, type Listener } from "./listen.ts";
@@ -50,7 +50,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
     applicationName: "drover-api",
   });
   const wakeups = createWakeups({ url: directUrl });
-  const waker = values.notify ? createWaker({ db }) : { wake: () => {} };
+  const waker = values.notify ? createWaker({ db }) : silentWaker;
   const deps: Deps = { db, directory: createDirectory({ db }), waker };
   const health = createHealth({ checks: { database: "ready" } });
   const serving = createServingStates(services.map((service) => service.typeName));

@@ -2,7 +2,7 @@ import { createCoalescer } from "@drover/daemon/coalesce";
 import type { Executor } from "@drover/db/client";
 import { createDirectory } from "@drover/db/query/directory";
 import { type NewTask, submit } from "@drover/db/query/submit";
-import type { Waker } from "@drover/db/wake";
+import type { CarriedWaker } from "@drover/db/wake";
 import type { Json } from "@drover/domain/json";
 import { formatTaskKey } from "@drover/domain/task-id";
 
@@ -28,7 +28,7 @@ export interface Submitter {
 
 export interface SubmitterOptions {
   db: Executor;
-  waker?: Waker;
+  waker?: CarriedWaker;
   namespace?: string;
   /** Who the events name as the one that did it. */
   actor?: string;
@@ -48,8 +48,10 @@ export function createSubmitter({
   const send = async (tasks: WorkerTask[]): Promise<string[]> => {
     const namespaceId = await directory.namespaceId(namespace);
     const rows = await Promise.all(tasks.map((task) => toRow(namespaceId, task)));
-    const keys = await submit(db, { namespaceId, actor }, rows);
-    for (const name of new Set(tasks.map((task) => task.class ?? "cpu_short"))) waker?.wake(`class:${name}`);
+    const hints = [...new Set(tasks.map((task) => `class:${task.class ?? "cpu_short"}`))];
+    const isCarried = waker?.take() ?? false;
+    const keys = await submit(db, { namespaceId, actor }, rows, isCarried ? hints : []);
+    if (!isCarried) for (const hint of hints) waker?.wake(hint);
     return keys.map((key) => formatTaskKey(BigInt(key)));
   };
   const toRow = async (namespaceId: number, task: WorkerTask): Promise<NewTask> => ({

@@ -20,7 +20,7 @@ export type Ending =
 
 const lookEveryMs = 30_000;
 const lookAgainMs = 250;
-const shutdownMs = 3000;
+const shutdownMs = 6000;
 
 /**
  * Watches a container to its end. The engine's own wait says when to look; only a look decides:

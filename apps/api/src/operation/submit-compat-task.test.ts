@@ -1,3 +1,4 @@
+import { silentWaker } from "@drover/db/wake";
 import { openDatabase } from "@drover/db/client";
 import { register } from "@drover/db/node/register";
 import { createDirectory } from "@drover/db/query/directory";
@@ -71,7 +72,7 @@ describe("hashDraft", () => {
 async function createBench() {
   const database = await createTestDatabase();
   const db = openDatabase({ url: database.url });
-  const deps = { db, directory: createDirectory({ db, classSeconds: 0 }), waker: { wake: () => {} } };
+  const deps = { db, directory: createDirectory({ db, classSeconds: 0 }), waker: silentWaker };
   const submitTask = createSubmitTask(deps);
   const namespaceId = await deps.directory.namespaceId("default");
   return {

@@ -50,13 +50,13 @@ export function createSubmitTask(deps: Deps): SubmitTask {
       if (first === undefined) continue;
       const context = { namespaceId: first.item.namespaceId, actor: first.item.actor };
       const plain = group.filter(({ item }) => !isNamed(item.row));
-      const named = group.flatMap(({ item, index }) => (isNamed(item.row) ? [{ row: item.row, index }] : []));
+      const named = group.flatMap(({ item, index }) => (isNamed(item.row) ? [{ item, row: item.row, index }] : []));
       if (plain.length > 0) {
-        const keys = await submit(
-          db,
-          context,
-          plain.map(({ item }) => item.row),
-        );
+        const rows = plain.map(({ item }) => item.row);
+        const hints = hintsOf(plain.map(({ item }) => item));
+        const isCarried = waker.take();
+        const keys = await submit(db, context, rows, isCarried ? hints : []);
+        if (!isCarried) hints.forEach(waker.wake);
         plain.forEach(
           ({ index }, n) => (answers[index] = { id: formatTaskKey(BigInt(keys[n] ?? "0")), created: true }),
         );
@@ -68,9 +68,9 @@ export function createSubmitTask(deps: Deps): SubmitTask {
           named.map(({ row }) => row),
         );
         named.forEach(({ row, index }, n) => (answers[index] = judge(row, verdicts[n])));
+        hintsOf(named.map(({ item }) => item)).forEach(waker.wake);
       }
     }
-    for (const name of new Set(items.map((item) => item.className))) waker.wake(`class:${name}`);
     return answers;
   };
   const coalesced = createCoalescer({ run: insert, maxItems: 1000, maxInFlight: 2 });
@@ -178,6 +178,10 @@ function chooseExecutor(
     throw invalid("execution.image", `expected an image, since class ${draft.class} has no default image; got none`);
   }
   return { executor: "process", execution };
+}
+
+function hintsOf(items: Prepared[]): string[] {
+  return [...new Set(items.map((item) => `class:${item.className}`))];
 }
 
 function invalid(field: string, message: string): DroverError {
