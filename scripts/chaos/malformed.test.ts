@@ -1,33 +1,9 @@
 import { connect as connectHttp2 } from "node:http2";
-import { request } from "node:http";
 import fc from "fast-check";
-import { ClassService } from "@drover/proto/drover/class";
-import { NodeService } from "@drover/proto/drover/node";
-import { TaskService } from "@drover/proto/drover/task";
-import { WorkerService } from "@drover/proto/drover/worker";
-import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
-import { beforeAll, afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expectDecent, messageJson, methods, rest, send as sendTo } from "./malformed.ts";
 import { setup } from "./setup.ts";
 import { createWorld, type World } from "./world.ts";
-
-const services = [TaskService, ClassService, NodeService, WorkerService, OrchestratorService];
-const methods = services.flatMap((service) =>
-  service.methods
-    .filter((method) => method.methodKind === "unary")
-    .map((method) => ({ path: `/${service.typeName}/${method.name}`, method })),
-);
-const rest = [
-  "/health",
-  "/metrics",
-  "/queue/submit",
-  "/queue/status",
-  "/api/env-queue/submit",
-  "/api/env-queue/stats",
-  "/tasks",
-  "/tasks/x",
-  "/workflows",
-  "/nowhere",
-];
 
 let world: World;
 let url: string;
@@ -41,95 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-interface Answer {
-  status: number;
-  text: string;
-}
-
-/** One request; its body is sent as it is. A connection that the server closes without a word is status 0. */
-function send(
-  path: string,
-  options: { method?: string; headers?: Record<string, string>; body?: Uint8Array | string },
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const call = request(
-      `${url}${path}`,
-      { method: options.method ?? "POST", headers: options.headers ?? {}, timeout: 10_000 },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
-        response.on("error", () =>
-          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
-        );
-      },
-    );
-    call.on("timeout", () => call.destroy(new Error(`no answer to ${path} within 10 s`)));
-    call.on("error", (error: NodeJS.ErrnoException) =>
-      error.code === undefined ? reject(error) : resolve({ status: 0, text: "" }),
-    );
-    call.end(options.body);
-  });
-}
-
-/** What no client may ever see: a fault of ours, a stack, or SQL. */
-function expectDecent({ status, text }: Answer, what: string) {
-  expect([500, 502, 504].includes(status) ? `${status} ${text}` : "", what).toBe("");
-  expect(text, what).not.toMatch(/\n\s+at .+:\d+:\d+|node:internal|node_modules|\.ts:\d+/);
-  expect(text, what).not.toMatch(
-    /\bselect .+ from\b|\binsert into\b|drover\.[a-z]+_[a-z]+|syntax error at|violates .* constraint|PostgresError|SQLSTATE/i,
-  );
-}
-
-const nasty = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 40 }),
-  fc.constantFrom(
-    "\0",
-    "a\0b",
-    "known",
-    "'; drop table drover.task; --",
-    "\ud800",
-    "9223372036854775808",
-    "-1",
-    "1e400",
-    "NaN",
-    "../..",
-    "%00",
-    "1.9999999999999999999",
-    "2147483648.9223372036854775807",
-  ),
-  fc.integer(),
-  fc.double(),
-  fc.constantFrom(2 ** 31, 2 ** 53, -(2 ** 63), 1e308),
-  fc.boolean(),
-  fc.constant(null),
-);
-
-/** A message in JSON that names the method's own fields, with values that are mostly wrong and sometimes nearly right. */
-function messageJson(
-  fields: readonly { jsonName: string; message?: { fields: readonly unknown[] } | undefined; fieldKind: string }[],
-  depth = 0,
-): fc.Arbitrary<unknown> {
-  return fc.record(
-    Object.fromEntries(
-      fields.map((field) => {
-        const nested =
-          field.message !== undefined && depth < 3
-            ? messageJson(field.message.fields as typeof fields, depth + 1)
-            : nasty;
-        const one = fc.oneof({ weight: 3, arbitrary: nested }, { weight: 1, arbitrary: nasty });
-        const value =
-          field.fieldKind === "list"
-            ? fc.array(one, { maxLength: 3 })
-            : field.fieldKind === "map"
-              ? fc.dictionary(fc.string({ maxLength: 5 }), nasty, { maxKeys: 3 })
-              : one;
-        return [field.jsonName, fc.oneof({ weight: 5, arbitrary: value }, { weight: 1, arbitrary: nasty })];
-      }),
-    ),
-    { requiredKeys: [] },
-  );
-}
+const send = (path: string, options: Parameters<typeof sendTo>[2]) => sendTo(url, path, options);
 
 describe("malformed requests", () => {
   it("in JSON, with the fields of every unary method, are never our fault and show nothing of our inside", async () => {

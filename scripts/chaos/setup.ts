@@ -6,7 +6,7 @@ import { writeNodeLogin } from "../../apps/api/src/node-login.ts";
 import { findTestEngine } from "../../apps/agent/src/docker/testing.ts";
 import { createGates } from "./gate.ts";
 import { openLedger } from "./ledger.ts";
-import { type ApiOptions, createWorld, type World } from "./world.ts";
+import type { ApiOptions, World } from "./world.ts";
 
 export const engine = await findTestEngine();
 
