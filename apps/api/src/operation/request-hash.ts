@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { TaskDraft } from "./submit-task.ts";
+import type { TaskDraft } from "./task-draft.ts";
 
 /** What a draft says, whatever its id, its key and the order of its fields: the same request has the same hash. */
 export function hashDraft({ id: _id, idempotencyKey: _key, ...body }: TaskDraft): Uint8Array {

@@ -9,7 +9,8 @@ import type { Json } from "@drover/domain/json";
 import { formatTaskKey, isReservedId } from "@drover/domain/task-id";
 import type { Caller, Deps } from "./context.ts";
 import { hashDraft } from "./request-hash.ts";
-import { maxPayloadBytes, type SubmitTask, type TaskDraft } from "./submit-task.ts";
+import { maxPayloadBytes, type SubmitTask } from "./submit-task.ts";
+import type { TaskDraft } from "./task-draft.ts";
 
 /** A task as clients of the orchestrator describe it, with its payload decoded. */
 export interface CompatDraft {

@@ -3,27 +3,10 @@ import { countPending } from "@drover/db/query/class";
 import { type NewNamedTask, type NewTask, submit, submitNamed } from "@drover/db/query/submit";
 import { DroverError } from "@drover/domain/error";
 import type { Execution, ExecutorName } from "@drover/domain/execution";
-import type { Json } from "@drover/domain/json";
 import { formatTaskKey, isReservedId } from "@drover/domain/task-id";
 import type { Caller, Deps } from "./context.ts";
 import { hashDraft } from "./request-hash.ts";
-
-/** A task as clients describe it, whatever interface they came through. */
-export interface TaskDraft {
-  id?: string | undefined;
-  idempotencyKey?: string | undefined;
-  class: string;
-  /** For executor worker; empty otherwise. */
-  type: string;
-  payload: Json;
-  /** Absent: executor worker. */
-  execution?: (Execution & { executor?: ExecutorName }) | undefined;
-  priority: number;
-  delayMs?: number | undefined;
-  timeoutSeconds?: number | undefined;
-  retry?: { maxAttempts?: number; baseDelayMs?: number; maxDelayMs?: number; noRetryOn?: string[] } | undefined;
-  labels?: Record<string, string> | undefined;
-}
+import type { TaskDraft } from "./task-draft.ts";
 
 export interface Submitted {
   id: string;

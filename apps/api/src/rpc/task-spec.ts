@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { type Duration, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Execution, ExecutorName } from "@drover/domain/execution";
 import { type Execution as ExecutionMessage, Executor, type TaskSpec } from "@drover/proto/drover/task";
-import type { TaskDraft } from "../operation/submit-task.ts";
+import type { TaskDraft } from "../operation/task-draft.ts";
 
 /** A drover.v1 task specification as a draft. */
 export function draftOf(spec: TaskSpec): TaskDraft {

@@ -7,17 +7,14 @@ import type { Json } from "@drover/domain/json";
 import { formatTaskKey } from "@drover/domain/task-id";
 import { ClaimedTaskSchema, type WorkerService } from "@drover/proto/drover/worker";
 import type { Deps } from "../operation/context.ts";
-import {
-  claimTasks,
-  completeTasks,
-  deregisterWorker,
-  failTasks,
-  listHeldTasks,
-  parseSession,
-  registerWorker,
-  renewLease,
-  type WorkerSession,
-} from "../operation/worker-session.ts";
+import { claimTasks } from "../operation/claim-tasks.ts";
+import { completeTasks } from "../operation/complete-tasks.ts";
+import { deregisterWorker } from "../operation/deregister-worker.ts";
+import { failTasks } from "../operation/fail-tasks.ts";
+import { listHeldTasks } from "../operation/list-held-tasks.ts";
+import { registerWorker } from "../operation/register-worker.ts";
+import { renewLease } from "../operation/renew-lease.ts";
+import { parseSession, type WorkerSession } from "../operation/worker-session.ts";
 import { callerOf } from "./caller.ts";
 import { valueMessage } from "./task-message.ts";
 import { millis } from "./task-spec.ts";
