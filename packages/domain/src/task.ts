@@ -37,7 +37,6 @@ export const taskLifecycle = {
 } as const;
 
 export type TaskState = keyof typeof taskLifecycle.states;
-type TaskCause = (typeof taskLifecycle.transitions)[number]["cause"];
 
 /** Every state, in the order in which a task may pass them. */
 export const taskStates = Object.keys(taskLifecycle.states) as TaskState[];
