@@ -30,6 +30,7 @@ describe("an API that gets SIGTERM in the middle of calls", () => {
     const watching = (async () => {
       for await (const _ of tasks.watchTasks({ ids: ["watched"] })) seen += 1;
     })().catch(note("stream"));
+    await expect.poll(() => [seen, statuses.length]).toEqual([1, 1]);
     // Two unary calls in flight: one that waits for tasks, one that waits for a lock.
     const claiming = workers.claimTasks({ session, maxTasks: 1, wait: { seconds: 2n } });
     const unlock = Promise.withResolvers<void>();
@@ -39,7 +40,6 @@ describe("an API that gets SIGTERM in the middle of calls", () => {
       locked.resolve();
       await unlock.promise;
     });
-    await expect.poll(() => [seen, statuses.length]).toEqual([1, 1]);
     await locked.promise;
     const submitting = tasks.submitTask({ task: { id: "in-flight", type: "nobody" } });
     const isBlocked = async () =>
