@@ -9,7 +9,7 @@ let world: World;
 let url: string;
 let errors: () => string[];
 beforeAll(async () => {
-  world = createWorld();
+  world = createWorld({ isShared: true });
   const { api, tasks } = await setup(world);
   url = api.url;
   errors = () => api.process.lines.filter((line) => line.fields["level"] === "error").map((line) => line.text);

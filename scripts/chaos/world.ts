@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import type { Transport } from "@connectrpc/connect";
 import { readPostmaster, stopPostmaster } from "@drover/db/embedded/postmaster";
+import { onTestFinished } from "vitest";
 import { type Child, type ChildOptions, startChild } from "./child.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -63,8 +64,8 @@ export interface WorkerOptions {
 /** Leases short enough to watch them end. */
 export const shortLeases = { DROVER_LEASE_SECONDS: "3s", DROVER_LEASE_MARGIN_SECONDS: "1s" };
 
-/** Makes a world with a folder of its own. */
-export function createWorld(): World {
+/** Makes a world with a folder of its own; one that several tests share is disposed of by their file. */
+export function createWorld({ isShared = false } = {}): World {
   const folder = mkdtempSync(join(tmpdir(), "drover-chaos-"));
   // The embedded server and the tasks run as others than us.
   chmodSync(folder, 0o755);
@@ -83,6 +84,19 @@ export function createWorld(): World {
   };
   const run = (name: string, file: string, env: Record<string, string>) =>
     spawn({ name, command: "node", args: ["--disable-warning=ExperimentalWarning", join(root, file)], env });
+
+  let ending: Promise<void> | undefined;
+  const end = async () => {
+    await Promise.all(children.map(endGently));
+    for (const dispose of deferred.toReversed()) await dispose();
+    const cluster = join(dataDir, "postgres");
+    // An API that was killed leaves its server running for the next one.
+    const orphan = readPostmaster(cluster);
+    if (orphan !== undefined) await stopPostmaster(orphan.pid, cluster, 5_000);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  // A test that timed out still waits, and never gets to the end of its block.
+  if (!isShared) onTestFinished(() => (ending ??= end()));
 
   return {
     folder,
@@ -145,15 +159,7 @@ export function createWorld(): World {
         ...(apiUrl !== undefined && { WORKER_API_URL: apiUrl }),
       }),
     defer: (dispose) => void deferred.push(dispose),
-    async [Symbol.asyncDispose]() {
-      await Promise.all(children.map(endGently));
-      for (const dispose of deferred.toReversed()) await dispose();
-      const cluster = join(dataDir, "postgres");
-      // An API that was killed leaves its server running for the next one.
-      const orphan = readPostmaster(cluster);
-      if (orphan !== undefined) await stopPostmaster(orphan.pid, cluster, 5_000);
-      rmSync(folder, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => (ending ??= end()),
   };
 }
 
