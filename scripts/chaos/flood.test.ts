@@ -9,12 +9,15 @@ import { createWorld } from "./world.ts";
 
 const clients = 200;
 const perWave = 50;
+/** The heap, its young generation, code, and the buffers of 200 connections. */
+const maxRssBytes = 512 * 1024 * 1024;
 const payload = { kind: { case: "stringValue" as const, value: "x".repeat(500) } };
 
 describe("a flood of submits", () => {
-  it("of 200 clients is taken whole, and a second one needs no more memory than the first", async () => {
+  it("of 200 clients is taken whole, twice over, in a heap of 192 MB", async () => {
     await using world = createWorld();
-    const { api, ledger } = await setup(world);
+    // How much V8 takes when it may says little: what does not fit into this is kept and not merely uncollected.
+    const { api, ledger } = await setup(world, { env: { NODE_OPTIONS: "--max-old-space-size=192" } });
     const connected = Array.from({ length: clients }, () =>
       createClient(TaskService, createGrpcTransport({ baseUrl: api.url })),
     );
@@ -38,8 +41,8 @@ describe("a flood of submits", () => {
     const total = 2 * clients * perWave;
     expect(await ledger.counts()).toMatchObject({ task: total, ready: total });
     expect(await ledger.faults()).toEqual([]);
-    expect(second).toBeLessThan(first * 1.3);
-    expect(second).toBeLessThan(1024 ** 3);
+    expect(api.process.isAlive).toBe(true);
+    expect(Math.max(first, second)).toBeLessThan(maxRssBytes);
   }, 60_000);
 
   it("beyond a class's depth limit is refused with a time to come back, and taken again once there is room", async () => {
