@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
@@ -33,6 +34,32 @@ describe("openDatabase", () => {
 
   it("never compiles plans, which costs more than queue statements take", async () => {
     expect(await open().run(sql`select current_setting('jit') as jit`)).toEqual([{ jit: "off" }]);
+  });
+
+  it("takes a connection that swallows everything for dead, and goes on by another", async () => {
+    const to = new URL(house.url);
+    let isHole = false;
+    const pipes: Socket[] = [];
+    const proxy = createServer((from) => {
+      const server = connect(Number(to.port), to.hostname);
+      pipes.push(from, server);
+      from.on("error", () => {}).on("data", (bytes) => void (isHole || server.write(bytes)));
+      server.on("error", () => {}).on("data", (bytes) => void (isHole || from.write(bytes)));
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      for (const pipe of pipes) pipe.destroy();
+      proxy.close();
+    });
+    const through = new URL(house.url);
+    through.port = String((proxy.address() as AddressInfo).port);
+    const db = openDatabase({ url: through.href, maxConnections: 1, answerTimeoutMs: 500, connectTimeoutSeconds: 1 });
+    onTestFinished(() => db.close({ timeoutSeconds: 0 }));
+    expect(await db.run(sql`select 1 as one`)).toEqual([{ one: 1 }]);
+    isHole = true;
+    await expect(db.run(sql`select 2 as two`)).rejects.toMatchObject({ name: "DroverError", reason: "unavailable" });
+    isHole = false;
+    await expect.poll(() => db.run(sql`select 3 as three`).catch(String)).toEqual([{ three: 3 }]);
   });
 
   it("commits what resolves and rolls back what rejects", async () => {

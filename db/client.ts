@@ -22,6 +22,8 @@ export interface DatabaseOptions {
   isPooled?: boolean;
   applicationName?: string;
   statementTimeoutMs?: number;
+  /** After so long without an answer a connection is taken for dead, though nobody closed it. */
+  answerTimeoutMs?: number;
   connectTimeoutSeconds?: number;
 }
 
@@ -32,12 +34,17 @@ export function openDatabase({
   isPooled = false,
   applicationName = "drover",
   statementTimeoutMs = 30_000,
+  answerTimeoutMs = statementTimeoutMs + 5_000,
   connectTimeoutSeconds = 10,
 }: DatabaseOptions): Database {
+  // A pooler may give the server away between the halves of a statement that was sent ahead of an answer.
+  // The driver has this option, its types do not.
+  const sendingAhead = { max_pipeline: isPooled ? 0 : 100 };
   const connect = () =>
     postgres(url, {
       max: maxConnections,
       prepare: !isPooled,
+      ...sendingAhead,
       idle_timeout: 0,
       connect_timeout: connectTimeoutSeconds,
       max_lifetime: 60 * 60,
@@ -70,13 +77,30 @@ export function openDatabase({
     }
   };
   return {
-    run: <Row>(statement: SQLWrapper) => guard((on) => bind(on, !isPooled).run<Row>(statement)),
+    run: <Row>(statement: SQLWrapper) =>
+      guard((on) => answered(bind(on, !isPooled).run<Row>(statement), answerTimeoutMs)),
     transaction: (work) => guard((on) => transact(on, !isPooled, work)),
     close: ({ timeoutSeconds = 5 } = {}) => {
       isClosed = true;
       return client.end({ timeout: timeoutSeconds });
     },
   };
+}
+
+/** Gives up on an answer that does not come: bytes that a network swallows are reported by nobody. */
+async function answered<T>(answer: Promise<T>, withinMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const cause = Object.assign(new Error(`no answer within ${withinMs} ms`), { code: "CONNECT_TIMEOUT" });
+      reject(asDatabaseFault(cause));
+    }, withinMs);
+  });
+  try {
+    return await Promise.race([answer, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 const dialect = new PgDialect();

@@ -39,6 +39,8 @@ export async function createHost({
   const db = openDatabase({
     url: databaseUrl,
     maxConnections: 1,
+    // Well within a lease: an agent that hears nothing has to find another way while it can still renew.
+    statementTimeoutMs: 5_000,
     isPooled: values.isPooled,
     applicationName: `drover-agent ${name}`,
   });
