@@ -2,6 +2,7 @@ import type { SQLWrapper } from "drizzle-orm";
 import { PgDialect } from "drizzle-orm/pg-core";
 import postgres from "postgres";
 import { asDatabaseFault, errorCode, isConnectionLoss } from "./fault.ts";
+import { createTurnstile } from "./turnstile.ts";
 
 /** Runs statements: the database itself, or a transaction of it. */
 export interface Executor {
@@ -37,14 +38,13 @@ export function openDatabase({
   answerTimeoutMs = statementTimeoutMs + 5_000,
   connectTimeoutSeconds = 10,
 }: DatabaseOptions): Database {
-  // A pooler may give the server away between the halves of a statement that was sent ahead of an answer.
-  // The driver has this option, its types do not.
-  const sendingAhead = { max_pipeline: isPooled ? 0 : 100 };
+  // A pooler may give the server away between the halves of a statement that was sent ahead of an answer, and that one
+  // then waits for ever. The driver sends ahead only where there are more statements than connections.
+  const enter = createTurnstile(isPooled ? maxConnections : undefined);
   const connect = () =>
     postgres(url, {
       max: maxConnections,
       prepare: !isPooled,
-      ...sendingAhead,
       idle_timeout: 0,
       connect_timeout: connectTimeoutSeconds,
       max_lifetime: 60 * 60,
@@ -70,7 +70,7 @@ export function openDatabase({
   const guard = async <T>(work: (on: postgres.Sql) => Promise<T>): Promise<T> => {
     const used = client;
     try {
-      return await work(used);
+      return await enter(() => work(used));
     } catch (error) {
       replaceAfter(used, error);
       throw error;
