@@ -67,15 +67,16 @@ export function openDatabase({
     used.end({ timeout: 60 }).catch(() => {});
   };
   let isClosed = false;
-  const guard = async <T>(work: (on: postgres.Sql) => Promise<T>): Promise<T> => {
-    const used = client;
-    try {
-      return await enter(() => work(used));
-    } catch (error) {
-      replaceAfter(used, error);
-      throw error;
-    }
-  };
+  const guard = <T>(work: (on: postgres.Sql) => Promise<T>): Promise<T> =>
+    enter(async () => {
+      const used = client;
+      try {
+        return await work(used);
+      } catch (error) {
+        replaceAfter(used, error);
+        throw error;
+      }
+    });
   return {
     run: <Row>(statement: SQLWrapper) =>
       guard((on) => answered(bind(on, !isPooled).run<Row>(statement), answerTimeoutMs)),
