@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
@@ -143,6 +144,8 @@ describe.skipIf(noDockerd !== undefined)(`an engine that is killed ${noDockerd ?
     const run = start("echo up; sleep 600");
     await says("up");
     await dockerd.kill("SIGTERM");
+    // What is tried is an engine that stays away: for several of the run's looks, which come every 250 ms.
+    await delay(2000);
     await dockerd.start();
     expect(await run.outcome).toMatchObject({
       state: "failed",
