@@ -18,6 +18,7 @@ export interface Completion {
 export interface Failure {
   taskKey: string;
   fence: string;
+  /** A word to act on; see packages/domain/src/error-class.ts for what becomes of each. */
   class: string;
   message: string;
   /** JSON texts. */

@@ -1,7 +1,7 @@
+import { findSimilar } from "@drover/domain/similar";
 import { parse } from "yaml";
 
 import type { Kind } from "./kind.ts";
-import { nearest } from "./nearest.ts";
 import { configFileName, fileKey, matchesName, type Setting } from "./setting.ts";
 
 export interface ConfigFile {
@@ -43,7 +43,7 @@ export function readConfigFile({ content, path, settings, otherNames }: ConfigFi
       for (const [part, child] of Object.entries(node)) visit(child, key === "" ? part : `${key}_${part}`);
       return;
     }
-    const guess = nearest(key, byKey.keys());
+    const guess = findSimilar(key, byKey.keys());
     fault(key, `expected a known key in ${path}, got ${key}.${guess === undefined ? "" : ` Did you mean ${guess}?`}`);
   };
 

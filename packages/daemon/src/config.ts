@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 
 import { DroverError } from "@drover/domain/error";
+import { findSimilar } from "@drover/domain/similar";
 
 import { type ConfigFault, type ConfigFile, readConfigFile } from "./config-file.ts";
-import { nearest } from "./nearest.ts";
 import { redactText, urlPasswords } from "./redact.ts";
 import { configFileName, fileKey, matchesName, type Setting, type Settings, type SettingValues } from "./setting.ts";
 
@@ -153,7 +153,7 @@ function strangers(env: ConfigInput["env"], settings: readonly Setting[], otherN
   return Object.keys(env)
     .filter((name) => name.startsWith("DROVER_") && !matchesName(name, [...names, ...otherNames]))
     .map((name) => {
-      const guess = nearest(name, names);
+      const guess = findSimilar(name, names);
       return `${name} in the environment is not a setting and does nothing.${guess === undefined ? "" : ` Did you mean ${guess}?`}`;
     });
 }

@@ -1,3 +1,4 @@
+import type { Completion, Failure } from "@drover/db/node/settle";
 import type { Json } from "@drover/domain/json";
 
 /** A task in hand. `taskKey` and `fence` (decimal bigints) go with every word about it. */
@@ -13,23 +14,7 @@ export interface Claim {
   payload: Json;
 }
 
-export interface Completion {
-  taskKey: string;
-  fence: string;
-  /** JSON text; undefined: null. */
-  result?: string | undefined;
-}
-
-export interface Failure {
-  taskKey: string;
-  fence: string;
-  /** A word to act on; see packages/domain/src/retry.ts for those that never retry. */
-  class: string;
-  message: string;
-  details?: string | undefined;
-  result?: string | undefined;
-  retryAfterMs?: number | undefined;
-}
+export type { Completion, Failure };
 
 export interface CancelRequest {
   taskKey: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isLoopback, parseAddress } from "./address.ts";
+import { parseAddress } from "./address.ts";
 
 describe("parseAddress", () => {
   it.each([
@@ -20,14 +20,4 @@ describe("parseAddress", () => {
       );
     },
   );
-});
-
-describe("isLoopback", () => {
-  it.each(["127.0.0.1", "127.8.9.1", "::1", "localhost"])("holds for %s", (host) => {
-    expect(isLoopback(host)).toBe(true);
-  });
-
-  it.each(["0.0.0.0", "::", "10.0.0.1", "127.example.org", "localhost.example.org"])("does not hold for %s", (host) => {
-    expect(isLoopback(host)).toBe(false);
-  });
 });

@@ -1,5 +1,5 @@
 import type { AddressInfo, Server } from "node:net";
-import { isIP, isIPv4 } from "node:net";
+import { isIP } from "node:net";
 import { DroverError } from "@drover/domain/error";
 import type { ErrorReason } from "@drover/domain/error";
 
@@ -26,11 +26,6 @@ export function parseAddress(text: string): ListenAddress {
     );
   }
   return { host: ipv6 ?? (name || "::"), port: Number(port) };
-}
-
-/** Whether only programs on this machine can reach the host. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }
 
 /** Starts a server on an address and returns the one that it got. */
