@@ -37,7 +37,7 @@ begin atomic
      and q.executor = any (p_holder.executors)
      and (p_class_names is null or c.name = any (p_class_names))
      and (p_holder.kind = 'node' or q.namespace_id = p_holder.namespace_id)
-     and (q.executor <> 'worker' or q.task_type = any (p_holder.task_types) or '*' = any (p_holder.task_types))
+     and (q.executor not in ('worker', 'llm') or q.task_type = any (p_holder.task_types) or '*' = any (p_holder.task_types))
    order by head.sort_key;
 end;
 
