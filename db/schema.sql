@@ -44,6 +44,7 @@ create table drover.event (
   actor text not null,
   task_ids bigint[] default '{}'::bigint[] not null,
   data json,
+  run_ids bigint[] default '{}'::bigint[] not null,
   constraint event_pkey PRIMARY KEY (id)
 ) partition by RANGE (id);
 
@@ -113,8 +114,82 @@ create table drover.queue (
   constraint queue_class_id_fkey FOREIGN KEY (class_id) REFERENCES drover.class(id),
   constraint queue_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id),
   constraint queue_executor_is_known CHECK (executor = ANY (ARRAY['docker'::text, 'process'::text, 'llm'::text, 'worker'::text])),
-  constraint queue_type_belongs_to_workers CHECK ((executor = 'worker'::text) = (task_type <> ''::text))
+  constraint queue_type_belongs_to_workers_and_calls CHECK ((executor = ANY (ARRAY['worker'::text, 'llm'::text])) = (task_type <> ''::text))
 );
+
+create table drover.run_final (
+  run_id bigint not null,
+  state text not null,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone default now() not null,
+  steps_total integer not null,
+  completed integer not null,
+  failed integer not null,
+  skipped integer not null,
+  cancelled integer not null,
+  fields json,
+  output json,
+  error json,
+  constraint run_final_pkey PRIMARY KEY (run_id),
+  constraint run_final_state_is_final CHECK (state = ANY (ARRAY['completed'::text, 'partially_completed'::text, 'failed'::text, 'cancelled'::text]))
+) partition by RANGE (run_id);
+
+create table drover.run_key (
+  workflow_id integer not null,
+  key text not null,
+  run_id bigint not null,
+  request_hash bytea not null,
+  constraint run_key_pkey PRIMARY KEY (workflow_id, key)
+);
+
+create table drover.run_open (
+  run_id bigint not null,
+  started_at timestamp with time zone,
+  wake_at timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  cancel_reason text,
+  stopping text,
+  steps_total integer not null,
+  running integer default 0 not null,
+  completed integer default 0 not null,
+  failed integer default 0 not null,
+  skipped integer default 0 not null,
+  cancelled integer default 0 not null,
+  fields json,
+  constraint run_open_pkey PRIMARY KEY (run_id),
+  constraint run_open_counts_are_not_negative CHECK (steps_total >= 0 AND running >= 0 AND completed >= 0 AND failed >= 0 AND skipped >= 0 AND cancelled >= 0),
+  constraint run_open_stopping_is_known CHECK (stopping = ANY (ARRAY['cancelled'::text, 'deadline'::text, 'failed'::text]))
+)
+with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.05, fillfactor=70);
+
+create table drover.run_signal (
+  id bigint generated always as identity not null,
+  run_id bigint not null,
+  kind text not null,
+  task_id bigint,
+  child_run_id bigint,
+  data json,
+  constraint run_signal_pkey PRIMARY KEY (id),
+  constraint run_signal_kind_is_known CHECK (kind = ANY (ARRAY['start'::text, 'task'::text, 'run'::text, 'event'::text, 'decision'::text, 'cancel'::text]))
+)
+with (autovacuum_analyze_scale_factor=0.5, autovacuum_analyze_threshold=5000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_threshold=-1, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000);
+
+create table drover.step (
+  run_id bigint not null,
+  number integer not null,
+  item integer default '-1'::integer not null,
+  state text not null,
+  task_id bigint,
+  child_run_id bigint,
+  exits smallint[],
+  data json,
+  output json,
+  error json,
+  started_at timestamp with time zone default now() not null,
+  finished_at timestamp with time zone,
+  constraint step_pkey PRIMARY KEY (run_id, number, item),
+  constraint step_state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text]))
+) partition by RANGE (run_id);
 
 create table drover.task (
   id bigint not null,
@@ -127,6 +202,9 @@ create table drover.task (
   execution json,
   retry json,
   labels jsonb,
+  run_id bigint,
+  step_number integer,
+  step_item integer,
   constraint task_pkey PRIMARY KEY (id)
 ) partition by RANGE (id);
 
@@ -178,6 +256,7 @@ create table drover.task_lease (
   deadline_at timestamp with time zone not null,
   cancel_requested_at timestamp with time zone,
   cancel_reason text,
+  run_id bigint,
   constraint task_lease_pkey PRIMARY KEY (task_id)
 )
 with (autovacuum_analyze_scale_factor=0.5, autovacuum_analyze_threshold=5000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_threshold=-1, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, fillfactor=90);
@@ -211,12 +290,63 @@ create table drover.task_waiting (
 )
 with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.1);
 
+create table drover.workflow (
+  id integer generated always as identity not null,
+  namespace_id integer not null,
+  name text not null,
+  newest_version integer default 0 not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint workflow_pkey PRIMARY KEY (id),
+  constraint workflow_name_is_unique UNIQUE (namespace_id, name),
+  constraint workflow_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id),
+  constraint workflow_name_is_not_blank CHECK (name <> ''::text)
+);
+
+create table drover.workflow_run (
+  id bigint not null,
+  namespace_id integer not null,
+  workflow_id integer not null,
+  version_id integer not null,
+  body text,
+  root_run_id bigint not null,
+  parent_run_id bigint,
+  parent_step integer,
+  parent_item integer,
+  input json default '{}'::json not null,
+  idempotency_key text,
+  labels jsonb,
+  actor text not null,
+  deadline_at timestamp with time zone,
+  constraint workflow_run_pkey PRIMARY KEY (id)
+) partition by RANGE (id);
+
+create table drover.workflow_version (
+  id integer generated always as identity not null,
+  workflow_id integer not null,
+  number integer not null,
+  format text not null,
+  source text not null,
+  definition json not null,
+  actor text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint workflow_version_pkey PRIMARY KEY (id),
+  constraint workflow_version_number_is_unique UNIQUE (workflow_id, number),
+  constraint workflow_version_workflow_id_fkey FOREIGN KEY (workflow_id) REFERENCES drover.workflow(id),
+  constraint workflow_version_format_is_known CHECK (format = ANY (ARRAY['drover'::text, 'dspy'::text, 'configurable-agents'::text, 'agent-orchestration-engine'::text]))
+);
+
 CREATE INDEX event_cursor ON ONLY drover.event USING btree (xid, id);
+CREATE INDEX run_open_due ON drover.run_open USING btree (wake_at) WHERE (wake_at IS NOT NULL);
+CREATE INDEX run_signal_of_run ON drover.run_signal USING btree (run_id);
+CREATE INDEX step_pending ON ONLY drover.step USING btree (run_id, number, item) WHERE (state = 'pending'::text);
 CREATE INDEX task_final_dead ON ONLY drover.task_final USING btree (state, task_id) WHERE (state <> 'completed'::text);
 CREATE INDEX task_labels ON ONLY drover.task USING gin (labels jsonb_path_ops) WHERE (labels IS NOT NULL);
 CREATE INDEX task_lease_cancelled ON drover.task_lease USING btree (holder_id) WHERE (cancel_requested_at IS NOT NULL);
 CREATE INDEX task_lease_limited ON drover.task_lease USING btree (limited_class_id) WHERE (limited_class_id IS NOT NULL);
 CREATE INDEX task_waiting_due ON drover.task_waiting USING btree (until_at);
+CREATE INDEX workflow_run_of_root ON ONLY drover.workflow_run USING btree (root_run_id);
+CREATE INDEX workflow_run_of_workflow ON ONLY drover.workflow_run USING btree (workflow_id, id) WHERE (parent_run_id IS NULL);
 
 create function drover.authorize(p_holder_id integer)
   returns void language plpgsql stable;
@@ -234,7 +364,7 @@ create function drover.ensure_partitions(weeks_ahead integer DEFAULT 4)
   returns SETOF text language plpgsql;
 create function drover.id_base(at timestamp with time zone)
   returns bigint language sql immutable;
-create function drover.insert_tasks(p_ids bigint[], p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_names text[])
+create function drover.insert_tasks(p_ids bigint[], p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_names text[], p_run_ids bigint[] DEFAULT NULL::bigint[], p_steps integer[] DEFAULT NULL::integer[], p_items integer[] DEFAULT NULL::integer[])
   returns void language plpgsql;
 create function drover.is_current(p_holder_id integer, p_epoch bigint)
   returns boolean language sql stable;
@@ -252,12 +382,14 @@ create function drover.renew(p_holder_id integer, p_epoch bigint, p_lease_second
   returns boolean language sql;
 create function drover.requeue(p_task_id bigint, p_queue_id integer, p_attempt integer)
   returns void language sql;
-create function drover.retry_delay_ms(base_ms bigint, max_ms bigint, failures integer, jitter double precision)
+create function drover.retry_delay_ms(strategy text, base_ms bigint, max_ms bigint, factor double precision, failures integer, jitter double precision)
   returns bigint language sql immutable;
 create function drover.set_class_limit(p_namespace_id integer, p_name text, p_limit integer)
   returns boolean language plpgsql;
 create function drover.settle_attempt(p_lease drover.task_lease, p_class text, p_message text, p_details json, p_result json, p_retry_after_ms bigint)
   returns text language plpgsql;
+create function drover.signal_tasks(p_run_ids bigint[], p_task_ids bigint[])
+  returns void language plpgsql;
 create function drover.sort_key(task_id bigint, priority integer)
   returns bigint language sql immutable;
 create function drover.submit(p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_hints text[] DEFAULT NULL::text[])

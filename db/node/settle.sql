@@ -18,6 +18,8 @@ set enable_nestloop = off
 as $$
 declare
   done_ids bigint[];
+  step_run_ids bigint[];
+  step_task_ids bigint[];
 begin
   perform drover.authorize(p_holder_id);
   if not drover.is_current(p_holder_id, p_epoch) then
@@ -29,18 +31,24 @@ begin
     -- in key order whatever the statistics say (a join planned for few rows took 180 ms for 1,000).
     delete from drover.task_lease l
      where l.task_id = any (p_task_ids) and l.fence = any (p_fences) and l.holder_id = p_holder_id
-    returning l.task_id, l.fence, l.attempt, l.started_at
+    returning l.task_id, l.fence, l.attempt, l.started_at, l.run_id
   ), final as (
     insert into drover.task_final (task_id, state, attempt, holder_id, started_at, finished_at, result)
     select d.task_id, 'completed', d.attempt, p_holder_id, d.started_at, clock_timestamp(), i.result
       from done d
       left join unnest(p_task_ids, p_fences, p_results) as i (task_id, fence, result) on i.task_id = d.task_id and i.fence = d.fence
   )
-  select array_agg(d.task_id) into done_ids from done d;
+  select array_agg(d.task_id), array_agg(d.run_id) filter (where d.run_id is not null),
+         array_agg(d.task_id) filter (where d.run_id is not null)
+    into done_ids, step_run_ids, step_task_ids
+    from done d;
   if done_ids is not null then
     insert into drover.event (id, namespace_id, kind, actor, task_ids)
     select drover.next_id(), h.namespace_id, 'task.completed', 'holder:' || p_holder_id, done_ids
       from drover.holder h where h.id = p_holder_id;
+  end if;
+  if step_run_ids is not null then
+    perform drover.signal_tasks(step_run_ids, step_task_ids);
   end if;
   if coalesce(cardinality(done_ids), 0) < cardinality(p_task_ids) then
     return query select u from unnest(p_task_ids) u where done_ids is null or u <> all (done_ids);

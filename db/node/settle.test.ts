@@ -1,4 +1,11 @@
-import { completeRetryPolicy, decideLoss, decideRetry, neverRetried, retryDelayMs } from "@drover/domain/retry";
+import {
+  completeRetryPolicy,
+  decideLoss,
+  decideRetry,
+  neverRetried,
+  retryDelayMs,
+  retryStrategies,
+} from "@drover/domain/retry";
 import { sql } from "drizzle-orm";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -109,17 +116,23 @@ describe("drover.retry_delay_ms", () => {
       fc.record({
         baseDelayMs: fc.integer({ min: 0, max: 86_400_000 }),
         maxDelayMs: fc.integer({ min: 0, max: 2_147_483_647 }),
+        strategy: fc.constantFrom(...retryStrategies),
+        // Powers of these are exact as far as the ceiling reaches: the last bit of others is the library's own.
+        factor: fc.constantFrom(1, 1.5, 2, 3, 10),
         failures: fc.integer({ min: 1, max: 200 }),
         jitter: fc.integer({ min: 0, max: 2 ** 32 }).map((n) => n / 2 ** 32),
       }),
       2000,
     );
     const answers = await house.db.run<{ ms: string }>(sql`
-      select drover.retry_delay_ms(q.base, q.max, q.failures, q.jitter) as ms
-        from unnest(${sql.param(questions.map((q) => String(q.baseDelayMs)))}::bigint[],
+      select drover.retry_delay_ms(q.strategy, q.base, q.max, q.factor, q.failures, q.jitter) as ms
+        from unnest(${sql.param(questions.map((q) => q.strategy))}::text[],
+          ${sql.param(questions.map((q) => String(q.baseDelayMs)))}::bigint[],
           ${sql.param(questions.map((q) => String(q.maxDelayMs)))}::bigint[],
+          ${sql.param(questions.map((q) => q.factor))}::double precision[],
           ${sql.param(questions.map((q) => q.failures))}::integer[],
-          ${sql.param(questions.map((q) => q.jitter))}::double precision[]) with ordinality as q (base, max, failures, jitter, n)
+          ${sql.param(questions.map((q) => q.jitter))}::double precision[])
+          with ordinality as q (strategy, base, max, factor, failures, jitter, n)
        order by q.n`);
     expect(answers.map((row) => Number(row.ms))).toEqual(questions.map((q) => retryDelayMs(q, q.failures, q.jitter)));
   });
@@ -150,14 +163,20 @@ describe("fail", () => {
   it("decides like the domain, for every error class, policy and count of failures", async () => {
     const classes = ["error", "timeout", "oom", ...neverRetried.filter((one) => one !== "cancelled")];
     const cases = classes.flatMap((errorClass) =>
-      [1, 2, 3].flatMap((maxAttempts) => [[], ["oom"]].map((noRetryOn) => ({ errorClass, maxAttempts, noRetryOn }))),
+      [1, 2, 3].flatMap((maxAttempts) =>
+        [{}, { noRetryOn: ["oom"] }, { retryOn: ["timeout", "oom"] }].map((rest) => ({
+          errorClass,
+          maxAttempts,
+          rest,
+        })),
+      ),
     );
     const queueId = await house.queue({ taskType: "decided" });
     const worker = await house.worker("decided", { taskTypes: ["decided"] });
     const keys = await house.submit(
-      cases.map(({ maxAttempts, noRetryOn }) => ({
+      cases.map(({ maxAttempts, rest }) => ({
         queueId,
-        retry: JSON.stringify({ maxAttempts, noRetryOn, baseDelayMs: 0 }),
+        retry: JSON.stringify({ maxAttempts, baseDelayMs: 0, ...rest }),
       })),
     );
     for (let failures = 1; failures <= 3; failures += 1) {
@@ -171,10 +190,10 @@ describe("fail", () => {
           return fence === undefined ? [] : [failure(key, fence, { class: errorClass })];
         }),
       );
-      for (const [n, { errorClass, maxAttempts, noRetryOn }] of cases.entries()) {
+      for (const [n, { errorClass, maxAttempts, rest }] of cases.entries()) {
         const key = keys[n] ?? "";
         if (!claims.has(key)) continue;
-        const policy = completeRetryPolicy({ maxAttempts, noRetryOn, baseDelayMs: 0 });
+        const policy = completeRetryPolicy({ maxAttempts, baseDelayMs: 0, ...rest });
         const verdict = decideRetry({ policy, failures, errorClass, jitter: 0.5 });
         expect((await look(key)).state, JSON.stringify(cases[n])).toBe(verdict.retry ? "waiting" : "failed");
       }

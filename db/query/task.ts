@@ -143,8 +143,12 @@ export async function cancelTask(
 }
 
 /** Puts a failed or cancelled task back into its queue; its state afterwards, undefined when there is no such task. */
-export async function redriveTask(db: Executor, key: string, actor: string): Promise<TaskStateName | undefined> {
-  const [row] = await db.run<{ state: TaskStateName | null }>(
+export async function redriveTask(
+  db: Executor,
+  key: string,
+  actor: string,
+): Promise<TaskStateName | "belongs_to_run" | undefined> {
+  const [row] = await db.run<{ state: TaskStateName | "belongs_to_run" | null }>(
     sql`select drover.redrive_task(${key}, ${actor}) as state`,
   );
   return row?.state ?? undefined;

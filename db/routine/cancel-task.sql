@@ -28,6 +28,9 @@ begin
       values (task.id, 'cancelled', gone_attempt, json_build_object('class', 'cancelled', 'message', p_reason));
       insert into drover.event (id, namespace_id, kind, actor, task_ids, data)
       values (drover.next_id(), task.namespace_id, 'task.cancelled', p_actor, array[task.id], json_build_object('reason', p_reason));
+      if task.run_id is not null then
+        perform drover.signal_tasks(array[task.run_id], array[task.id]);
+      end if;
       return 'cancelled';
     end if;
     update drover.task_lease l
@@ -61,6 +64,10 @@ begin
   select * into task from drover.task t where t.id = p_task_id;
   if not found then
     return null;
+  end if;
+  -- Its run has seen it end and gone on: the run is what can be resumed.
+  if task.run_id is not null then
+    return 'belongs_to_run';
   end if;
   delete from drover.task_final f where f.task_id = p_task_id and f.state in ('failed', 'cancelled')
   returning f.attempt into last_attempt;

@@ -54,13 +54,13 @@ begin
     returning r.task_id, r.attempt
   ), spec as (
     select g.task_id, g.attempt + 1 as attempt, nextval('drover.fence_sequence') as fence,
-           t.timeout_seconds, t.name, t.payload, t.execution
+           t.timeout_seconds, t.name, t.payload, t.execution, t.run_id
       from gone g
       join drover.task t on t.id = g.task_id
   ), leased as (
-    insert into drover.task_lease (task_id, fence, holder_id, queue_id, limited_class_id, attempt, deadline_at)
+    insert into drover.task_lease (task_id, fence, holder_id, queue_id, limited_class_id, attempt, deadline_at, run_id)
     select s.task_id, s.fence, p_holder_id, p_queue_id, p_limited_class_id, s.attempt,
-           now() + (s.timeout_seconds + 60) * interval '1 second'
+           now() + (s.timeout_seconds + 60) * interval '1 second', s.run_id
       from spec s
   ), told as (
     insert into drover.event (id, namespace_id, kind, actor, task_ids)

@@ -24,7 +24,7 @@ begin
   for monday in
     select date_trunc('week', now() at time zone 'utc') at time zone 'utc' + w * interval '7 days' from generate_series(0, weeks_ahead) w
   loop
-    foreach parent in array array['task', 'task_final', 'task_attempt', 'task_log', 'event'] loop
+    foreach parent in array array['task', 'task_final', 'task_attempt', 'task_log', 'event', 'workflow_run', 'run_final', 'step'] loop
       part := parent || '_' || to_char(monday at time zone 'utc', 'YYYYMMDD');
       if to_regclass('drover.' || part) is null then
         execute format('create table drover.%I partition of drover.%I for values from (%s) to (%s)',
@@ -53,7 +53,9 @@ begin
   select min(task_id) into oldest_open from (
     select min(task_id) as task_id from drover.task_lease
     union all select min(task_id) from drover.task_waiting
-    union all select min(task_id) from drover.task_ready) open;
+    union all select min(task_id) from drover.task_ready
+    -- Nor does a run lose the steps and tasks that it may still look at: all of them are younger than it is.
+    union all select min(run_id) from drover.run_open) open;
   for part in
     select c.relname from pg_inherits i
       join pg_class c on c.oid = i.inhrelid

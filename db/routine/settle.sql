@@ -1,7 +1,28 @@
--- Milliseconds to wait before the next attempt; the twin of decideRetry in packages/domain/src/retry.ts.
-create or replace function drover.retry_delay_ms(base_ms bigint, max_ms bigint, failures integer, jitter double precision) returns bigint
+-- Tells runs that tasks of theirs have ended, in the transaction that ended them, and whoever advances runs
+-- that there is something to do.
+create or replace function drover.signal_tasks(p_run_ids bigint[], p_task_ids bigint[]) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  insert into drover.run_signal (run_id, kind, task_id)
+  select u.run_id, 'task', u.task_id from unnest(p_run_ids, p_task_ids) as u (run_id, task_id);
+  perform pg_notify('drover_wake', 'advance');
+end $$;
+
+-- Milliseconds to wait before the next attempt; the twin of retryDelayMs in packages/domain/src/retry.ts.
+drop function if exists drover.retry_delay_ms(bigint, bigint, integer, double precision);
+create or replace function drover.retry_delay_ms(
+  strategy text, base_ms bigint, max_ms bigint, factor double precision, failures integer, jitter double precision
+) returns bigint
 language sql immutable parallel safe
-return floor(least(max_ms::double precision, base_ms * power(2::double precision, least(failures - 1, 62))) * (0.5 + jitter / 2))::bigint;
+return floor(least(max_ms::double precision, case strategy
+  when 'immediate' then 0
+  when 'constant' then base_ms
+  when 'linear' then base_ms::double precision * failures
+  -- Beyond this every factor above 1 is past any ceiling, and double precision would overflow.
+  else base_ms * power(factor, least(failures - 1, 62)) end) * (0.5 + jitter / 2))::bigint;
 
 -- Puts a task whose lease is gone back into its queue.
 create or replace function drover.requeue(p_task_id bigint, p_queue_id integer, p_attempt integer) returns void
@@ -37,7 +58,11 @@ begin
   select coalesce((task.retry ->> 'maxAttempts')::numeric, 3) as max_attempts,
          least(coalesce((task.retry ->> 'baseDelayMs')::numeric, 1000), longest_delay_ms)::bigint as base_ms,
          least(coalesce((task.retry ->> 'maxDelayMs')::numeric, 60000), longest_delay_ms)::bigint as max_ms,
-         coalesce(task.retry -> 'noRetryOn', '[]'::json)::jsonb ? p_class as is_excluded
+         coalesce(task.retry ->> 'strategy', 'exponential') as strategy,
+         least(coalesce((task.retry ->> 'factor')::numeric, 2), 1000)::double precision as factor,
+         coalesce((task.retry ->> 'hasJitter')::boolean, true) as has_jitter,
+         coalesce(task.retry -> 'noRetryOn', '[]'::json)::jsonb ? p_class
+           or not coalesce((task.retry -> 'retryOn')::jsonb ? p_class, true) as is_excluded
     into policy;
   select count(*) filter (where a.outcome = 'failed') + 1 as failures,
          count(*) filter (where a.outcome = 'lost') + 1 as losses,
@@ -70,13 +95,17 @@ begin
     insert into drover.task_final (task_id, state, attempt, holder_id, started_at, result, error)
     values (p_lease.task_id, case verdict when 'cancelled' then 'cancelled' else 'failed' end,
       p_lease.attempt, p_lease.holder_id, p_lease.started_at, p_result, error);
+    if p_lease.run_id is not null then
+      perform drover.signal_tasks(array[p_lease.run_id], array[task.id]);
+    end if;
   else
     insert into drover.task_attempt (task_id, fence, attempt, holder_id, started_at, outcome, error)
     values (p_lease.task_id, p_lease.fence, p_lease.attempt, p_lease.holder_id, p_lease.started_at,
       case verdict when 'retrying' then 'failed' else verdict end, error);
     if verdict = 'retrying' then
       delay_ms := least(longest_delay_ms, coalesce(p_retry_after_ms,
-        drover.retry_delay_ms(policy.base_ms, policy.max_ms, tally.failures::integer, random())));
+        drover.retry_delay_ms(policy.strategy, policy.base_ms, policy.max_ms, policy.factor,
+          tally.failures::integer, case when policy.has_jitter then random() else 1 end)));
       insert into drover.task_waiting (task_id, queue_id, sort_key, attempt, reason, until_at)
       values (task.id, p_lease.queue_id, drover.sort_key(task.id, task.priority), p_lease.attempt, 'retrying',
         clock_timestamp() + delay_ms * interval '1 millisecond');

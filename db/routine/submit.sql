@@ -1,18 +1,22 @@
 -- Inserts tasks under the given keys and makes them pending, or waiting where they are delayed.
 -- Arrays are parallel; an array that is null as a whole means the default for every task.
+drop function if exists drover.insert_tasks(bigint[], integer, text, integer[], json[], json[], json[], jsonb[], integer[], integer[], bigint[], text[]);
 create or replace function drover.insert_tasks(
   p_ids bigint[], p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[],
-  p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_names text[]
+  p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_names text[],
+  p_run_ids bigint[] default null, p_steps integer[] default null, p_items integer[] default null
 ) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-  insert into drover.task (id, namespace_id, queue_id, priority, timeout_seconds, name, payload, execution, retry, labels)
-  select u.id, p_namespace_id, u.queue_id, coalesce(u.priority, 0), coalesce(u.timeout, 1800), u.name, u.payload, u.execution, u.retry, u.labels
-    from unnest(p_ids, p_queue_ids, p_payloads, p_executions, p_retries, p_labels, p_priorities, p_timeouts, p_names)
-      as u (id, queue_id, payload, execution, retry, labels, priority, timeout, name);
+  insert into drover.task (id, namespace_id, queue_id, priority, timeout_seconds, name, payload, execution, retry, labels,
+    run_id, step_number, step_item)
+  select u.id, p_namespace_id, u.queue_id, coalesce(u.priority, 0), coalesce(u.timeout, 1800), u.name, u.payload, u.execution, u.retry, u.labels,
+         u.run_id, u.step, u.item
+    from unnest(p_ids, p_queue_ids, p_payloads, p_executions, p_retries, p_labels, p_priorities, p_timeouts, p_names, p_run_ids, p_steps, p_items)
+      as u (id, queue_id, payload, execution, retry, labels, priority, timeout, name, run_id, step, item);
   insert into drover.task_ready (queue_id, sort_key, task_id)
   select u.queue_id, drover.sort_key(u.id, coalesce(u.priority, 0)), u.id
     from unnest(p_ids, p_queue_ids, p_priorities, p_delays_ms) as u (id, queue_id, priority, delay_ms)

@@ -11,6 +11,7 @@ export const event = drover.table("event", {
   actor: text().notNull(),
   task_ids: key().array().notNull().default([]),
   data: json().$type<Record<string, unknown>>(),
+  run_ids: key().array().notNull().default([]),
 });
 
 /** How many facts of a kind there were. */

@@ -13,6 +13,9 @@ export const task = drover.table("task", {
   execution: json(),
   retry: json(),
   labels: jsonb().$type<Record<string, string>>(),
+  run_id: key(),
+  step_number: integer(),
+  step_item: integer(),
 });
 
 /** Names that clients chose, bound to the body they were first used with. */
@@ -62,6 +65,7 @@ export const taskLease = drover.table("task_lease", {
   deadline_at: timestamp({ withTimezone: true }).notNull(),
   cancel_requested_at: timestamp({ withTimezone: true }),
   cancel_reason: text(),
+  run_id: key(),
 });
 
 /** Tasks that have ended. */

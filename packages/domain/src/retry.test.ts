@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { completeRetryPolicy, decideLoss, decideRetry, neverRetried, retryDelayMs } from "./retry.ts";
+import {
+  completeRetryPolicy,
+  decideLoss,
+  decideRetry,
+  neverRetried,
+  retryDelayMs,
+  type RetryPolicy,
+  retryStrategies,
+} from "./retry.ts";
 
 const policy = completeRetryPolicy();
 
@@ -13,7 +21,32 @@ describe("decideRetry", () => {
   it("takes between half and all of the delay, by the jitter", () => {
     expect(retryDelayMs(policy, 1, 0)).toBe(500);
     expect(retryDelayMs(policy, 1, 0.5)).toBe(750);
-    expect(retryDelayMs({ baseDelayMs: 3, maxDelayMs: 100 }, 1, 0)).toBe(1);
+    expect(retryDelayMs({ ...policy, baseDelayMs: 3, maxDelayMs: 100 }, 1, 0)).toBe(1);
+  });
+
+  it("lets the delay grow by the strategy", () => {
+    const delays = (strategy: RetryPolicy["strategy"]) =>
+      [1, 2, 3].map((failures) => retryDelayMs({ ...policy, strategy, factor: 3 }, failures, 1));
+    expect(delays("exponential")).toEqual([1000, 3000, 9000]);
+    expect(delays("linear")).toEqual([1000, 2000, 3000]);
+    expect(delays("constant")).toEqual([1000, 1000, 1000]);
+    expect(delays("immediate")).toEqual([0, 0, 0]);
+  });
+
+  it("waits the whole delay without jitter", () => {
+    const steady = completeRetryPolicy({ hasJitter: false });
+    expect(decideRetry({ policy: steady, failures: 1, errorClass: "error", jitter: 0 })).toMatchObject({
+      delayMs: 1000,
+    });
+  });
+
+  it("retries nothing but the classes that the policy lists", () => {
+    const own = completeRetryPolicy({ retryOn: ["timeout"] });
+    expect(decideRetry({ policy: own, failures: 1, errorClass: "timeout", jitter: 0 }).retry).toBe(true);
+    expect(decideRetry({ policy: own, failures: 1, errorClass: "error", jitter: 0 })).toEqual({
+      retry: false,
+      reason: "error_class",
+    });
   });
 
   it("retries until the last attempt has failed", () => {
@@ -53,18 +86,20 @@ describe("decideRetry", () => {
     const arbitrary = fc.record({
       baseDelayMs: fc.integer({ min: 0, max: days30 }),
       maxDelayMs: fc.integer({ min: 0, max: days30 }),
+      strategy: fc.constantFrom(...retryStrategies),
+      factor: fc.double({ min: 1, max: 1000, noNaN: true }),
       failures: fc.integer({ min: 1, max: 1000 }),
       jitter: fc.double({ min: 0, max: 1, noNaN: true }),
     });
     fc.assert(
-      fc.property(arbitrary, ({ baseDelayMs, maxDelayMs, failures, jitter }) => {
-        const delay = retryDelayMs({ baseDelayMs, maxDelayMs }, failures, jitter);
-        const ceiling = retryDelayMs({ baseDelayMs, maxDelayMs }, failures, 1);
+      fc.property(arbitrary, ({ failures, jitter, ...policy }) => {
+        const delay = retryDelayMs(policy, failures, jitter);
+        const ceiling = retryDelayMs(policy, failures, 1);
         expect(Number.isSafeInteger(delay)).toBe(true);
-        expect(delay).toBeLessThanOrEqual(maxDelayMs);
+        expect(delay).toBeLessThanOrEqual(policy.maxDelayMs);
         expect(delay).toBeLessThanOrEqual(ceiling);
         expect(delay).toBeGreaterThanOrEqual(Math.floor(ceiling / 2));
-        expect(retryDelayMs({ baseDelayMs, maxDelayMs }, failures + 1, 1)).toBeGreaterThanOrEqual(ceiling);
+        expect(retryDelayMs(policy, failures + 1, 1)).toBeGreaterThanOrEqual(ceiling);
       }),
     );
   });

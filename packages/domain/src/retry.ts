@@ -1,11 +1,22 @@
 import { classesOf } from "./error-class.ts";
 
+export const retryStrategies = ["exponential", "linear", "constant", "immediate"] as const;
+export type RetryStrategy = (typeof retryStrategies)[number];
+
 /** What a submitter may say about further attempts. */
 export interface RetryPolicy {
   /** Attempts in all, the first included. */
   maxAttempts: number;
   baseDelayMs: number;
   maxDelayMs: number;
+  /** How the wait grows with the failures. */
+  strategy: RetryStrategy;
+  /** What an exponential wait is multiplied by each time. */
+  factor: number;
+  /** Draws each wait from its upper half. */
+  hasJitter: boolean;
+  /** Where given, other error classes end the task at once. */
+  retryOn?: string[];
   /** Error classes that end the task at once, besides those of `neverRetried`. */
   noRetryOn: string[];
 }
@@ -17,7 +28,7 @@ export interface RetryQuestion {
   errorClass: string;
   /** Set by whoever failed: waited exactly, instead of what the policy says. */
   retryAfterMs?: number;
-  /** From 0 to 1, drawn by the caller. */
+  /** From 0 to 1, drawn by the caller; not used by a policy without jitter. */
   jitter: number;
 }
 
@@ -29,6 +40,9 @@ export const defaultRetryPolicy: Readonly<RetryPolicy> = {
   maxAttempts: 3,
   baseDelayMs: 1000,
   maxDelayMs: 60_000,
+  strategy: "exponential",
+  factor: 2,
+  hasJitter: true,
   noRetryOn: [],
 };
 
@@ -45,26 +59,33 @@ export function completeRetryPolicy(given: Partial<RetryPolicy> = {}): RetryPoli
 
 /** Decides whether a failed attempt is followed by another one, and how long that one waits. */
 export function decideRetry({ policy, failures, errorClass, retryAfterMs, jitter }: RetryQuestion): RetryVerdict {
-  if (neverRetried.includes(errorClass) || policy.noRetryOn.includes(errorClass)) {
+  const isExcluded = policy.noRetryOn.includes(errorClass) || policy.retryOn?.includes(errorClass) === false;
+  if (neverRetried.includes(errorClass) || isExcluded) {
     return { retry: false, reason: "error_class" };
   }
   if (failures >= policy.maxAttempts) {
     return { retry: false, reason: "attempts_exhausted" };
   }
-  return { retry: true, delayMs: retryAfterMs ?? retryDelayMs(policy, failures, jitter) };
+  return { retry: true, delayMs: retryAfterMs ?? retryDelayMs(policy, failures, policy.hasJitter ? jitter : 1) };
 }
 
 /**
  * Milliseconds to wait after the given number of failures; the twin of `drover.retry_delay_ms`:
- * floor(min(maxDelayMs, baseDelayMs * 2^min(failures - 1, 62)) * (0.5 + jitter / 2)), all in double precision.
+ * floor(min(maxDelayMs, growth) * (0.5 + jitter / 2)), all in double precision, where growth is 0 (immediate),
+ * baseDelayMs (constant), baseDelayMs * failures (linear) or baseDelayMs * factor^min(failures - 1, 62) (exponential).
  */
 export function retryDelayMs(
-  { baseDelayMs, maxDelayMs }: Pick<RetryPolicy, "baseDelayMs" | "maxDelayMs">,
+  { baseDelayMs, maxDelayMs, strategy, factor }: Omit<RetryPolicy, "maxAttempts" | "noRetryOn" | "hasJitter">,
   failures: number,
   jitter: number,
 ): number {
-  const ceilingMs = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(failures - 1, 62));
-  return Math.floor(ceilingMs * (0.5 + jitter / 2));
+  const growthMs = {
+    immediate: 0,
+    constant: baseDelayMs,
+    linear: baseDelayMs * failures,
+    exponential: baseDelayMs * factor ** Math.min(failures - 1, 62),
+  }[strategy];
+  return Math.floor(Math.min(maxDelayMs, growthMs) * (0.5 + jitter / 2));
 }
 
 /** Decides whether a task whose lease was lost goes back into its queue or is kept away from further holders. */

@@ -8,6 +8,11 @@ export async function retryTask(deps: Deps, caller: Caller, id: string): Promise
   const key = await findTaskKey(deps, caller, id);
   const state = await redriveTask(deps.db, key, caller.actor);
   if (state === undefined) throw taskNotFound(id);
+  if (state === "belongs_to_run") {
+    throw new DroverError("conflict", `Task "${id}" is a step of a workflow run, which has seen it end.`, {
+      hint: 'Resume the run instead: "drover workflow resume RUN".',
+    });
+  }
   if (state !== "pending") {
     throw new DroverError("conflict", `Expected a failed or cancelled task, got task "${id}", which is ${state}.`, {
       hint: state === "completed" ? "Submit it again under a new id." : "Wait for it, or cancel it first.",
