@@ -35,7 +35,8 @@ begin
   if pg_has_role(session_user, 'drover_agent', 'member') and not pg_has_role(session_user, current_user, 'member') then
     -- A node's login: the row exists since its join, and nothing but facts may change.
     update drover.holder h
-       set epoch = h.epoch + 1, state = 'ready', executors = p_executors, slots = p_slots, facts = p_facts, version = p_version
+       set epoch = h.epoch + 1, state = 'ready', executors = p_executors, task_types = p_task_types, slots = p_slots, facts = p_facts,
+           version = p_version
      where h.login = session_user and h.kind = p_kind and h.name = p_name
     returning * into holder;
     if not found then

@@ -79,7 +79,7 @@ begin
     when p_class in ('drained', 'released') then 'released'
     when p_class in ('lease_expired', 'lease_lost', 'agent_restarted') then
       case when (tally.losses >= 3 and tally.holders >= 2) or tally.losses >= 10 then 'quarantined' else 'lost' end
-    when p_class in ('invalid_execution', 'mount_refused', 'quarantined') or policy.is_excluded
+    when p_class in ('provider_refused', 'provider_denied', 'content_filtered', 'invalid_execution', 'mount_refused', 'quarantined') or policy.is_excluded
       or tally.failures >= policy.max_attempts then 'failed'
     else 'retrying'
   end;

@@ -16,6 +16,18 @@ export const errorClasses = {
   engine_unavailable: { fate: "retried", meaning: "The container engine did not answer for too long." },
   no_handler: { fate: "retried", meaning: "The worker that claimed the task has no handler for its type." },
   result_refused: { fate: "retried", meaning: "The result could not be stored." },
+  rate_limited: { fate: "retried", meaning: "The provider of a model took no further calls for now (429)." },
+  provider_unavailable: {
+    fate: "retried",
+    meaning: "The provider of a model failed, could not be reached, or broke off or left out its answer.",
+  },
+  provider_malformed: { fate: "retried", meaning: "The provider of a model answered what cannot be read." },
+  provider_refused: { fate: "final", meaning: "The provider of a model refused the request as it is (400, 404, 422)." },
+  provider_denied: {
+    fate: "final",
+    meaning: "The provider of a model did not accept the node's key, or its account may not do this.",
+  },
+  content_filtered: { fate: "final", meaning: "The provider of a model withheld the answer for its content." },
   invalid_execution: { fate: "final", meaning: "The execution section cannot be run as it is." },
   mount_refused: { fate: "final", meaning: "A mount lies outside the paths that the node's operator allows." },
   cancelled: { fate: "final", meaning: "Somebody cancelled the task." },
