@@ -30,6 +30,10 @@ export interface LlmToolCall {
   id: string;
   name: string;
   arguments: Json;
+  /** Why the arguments could not be read as JSON; `arguments` is then the text that came. */
+  fault?: string;
+  /** What the provider wants back with the next turn, unchanged: signatures of its thoughts. */
+  providerData?: { [provider: string]: { [name: string]: Json } };
 }
 
 /** What a call brought, as stored in the task's result; its cost is settled from `usage`. */
