@@ -151,6 +151,8 @@ describe("evaluate", () => {
   it("tells the fault that comes first, whatever is loaded", () => {
     expect(setup().run("state.x == steps.a.output")).toHaveProperty("fault");
     expect(setup().run("steps.a.output == state.x")).toMatchObject({ missing: [{ path: ["a", "output"] }] });
+    expect(setup().run("steps.a.output and state.x")).toMatchObject({ missing: [{ path: ["a", "output"] }] });
+    expect(setup({ a: 0 }).run("steps.a.output and state.x")).toEqual({ value: false });
     expect(setup({ a: 1 }).run("steps.a.output.x == state.x")).toMatchObject({
       fault: expect.stringContaining("in steps.a.output: expected an object"),
     });
