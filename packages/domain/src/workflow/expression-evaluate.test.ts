@@ -153,6 +153,7 @@ describe("evaluate", () => {
     expect(setup().run("steps.a.output == state.x")).toMatchObject({ missing: [{ path: ["a", "output"] }] });
     expect(setup().run("steps.a.output and state.x")).toMatchObject({ missing: [{ path: ["a", "output"] }] });
     expect(setup({ a: 0 }).run("steps.a.output and state.x")).toEqual({ value: false });
+    expect(setup().run("steps.a.output.x and state.open")).toMatchObject({ missing: [{ path: ["a", "output", "x"] }] });
     expect(setup({ a: 1 }).run("steps.a.output.x == state.x")).toMatchObject({
       fault: expect.stringContaining("in steps.a.output: expected an object"),
     });
