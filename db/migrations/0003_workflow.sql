@@ -40,6 +40,8 @@ create table drover.workflow_run (
   parent_run_id bigint,
   parent_step integer,
   parent_item integer,
+  -- How many runs it is nested in: bounds workflows that start themselves.
+  depth smallint not null default 0,
   input json not null default '{}',
   idempotency_key text,
   labels jsonb,
@@ -62,17 +64,24 @@ create table drover.run_open (
   cancel_reason text,
   -- Why no further step is started: cancelled, deadline, failed. Null: it goes on.
   stopping text,
+  -- Steps by what became of them. Tolerated: failed ones that were allowed to.
   steps_total integer not null,
-  running integer not null default 0,
   completed integer not null default 0,
   failed integer not null default 0,
+  tolerated integer not null default 0,
   skipped integer not null default 0,
   cancelled integer not null default 0,
+  -- Tasks and nested runs in flight, and rows of steps held back by a limit of parallelism.
+  running integer not null default 0,
+  held integer not null default 0,
   -- Values of the workflow's state fields.
   fields json,
+  -- Events that came before a step waited for them.
+  mailbox json,
   constraint run_open_stopping_is_known check (stopping in ('cancelled', 'deadline', 'failed')),
   constraint run_open_counts_are_not_negative
-    check (steps_total >= 0 and running >= 0 and completed >= 0 and failed >= 0 and skipped >= 0 and cancelled >= 0)
+    check (steps_total >= 0 and completed >= 0 and failed >= tolerated and tolerated >= 0 and skipped >= 0 and cancelled >= 0
+      and running >= 0 and held >= 0)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 -- Serves advance: runs whose time has come.
 create index run_open_due on drover.run_open (wake_at) where wake_at is not null;
@@ -139,8 +148,18 @@ create table drover.step (
   constraint step_state_is_known
     check (state in ('pending', 'running', 'waiting', 'completed', 'failed', 'skipped', 'cancelled'))
 ) partition by range (run_id);
--- Serves a run that may not start all that is ready at once.
-create index step_pending on drover.step (run_id, number, item) where state = 'pending';
+-- Serves a run that may not start all that is ready at once, and one that an event or the time may move.
+create index step_idle on drover.step (run_id, state, number, item) where state in ('pending', 'waiting');
+
+-- What agents of workflows remember from one run to the next: values by scope and key.
+create table drover.memory (
+  namespace_id integer not null references drover.namespace,
+  scope text not null,
+  key text not null,
+  value json not null,
+  updated_at timestamptz not null default now(),
+  primary key (namespace_id, scope, key)
+);
 
 alter table drover.task add column run_id bigint, add column step_number integer, add column step_item integer;
 -- Copied from the task by the claim, so that the end of an attempt can signal the run without reading it.

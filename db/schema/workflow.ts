@@ -37,6 +37,7 @@ export const workflowRun = drover.table("workflow_run", {
   parent_run_id: key(),
   parent_step: integer(),
   parent_item: integer(),
+  depth: smallint().notNull().default(0),
   input: json().notNull().default({}),
   idempotency_key: text(),
   labels: jsonb().$type<Record<string, string>>(),
@@ -61,12 +62,15 @@ export const runOpen = drover.table("run_open", {
   cancel_reason: text(),
   stopping: text().$type<"cancelled" | "deadline" | "failed">(),
   steps_total: integer().notNull(),
-  running: integer().notNull().default(0),
   completed: integer().notNull().default(0),
   failed: integer().notNull().default(0),
+  tolerated: integer().notNull().default(0),
   skipped: integer().notNull().default(0),
   cancelled: integer().notNull().default(0),
+  running: integer().notNull().default(0),
+  held: integer().notNull().default(0),
   fields: json(),
+  mailbox: json(),
 });
 
 /** Runs that have ended. */
@@ -118,4 +122,17 @@ export const step = drover.table(
     finished_at: moment(),
   },
   (table) => [primaryKey({ columns: [table.run_id, table.number, table.item] })],
+);
+
+/** What agents of workflows remember from one run to the next. */
+export const memory = drover.table(
+  "memory",
+  {
+    namespace_id: integer().notNull(),
+    scope: text().notNull(),
+    key: text().notNull(),
+    value: json().notNull(),
+    updated_at: moment().notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.namespace_id, table.scope, table.key] })],
 );

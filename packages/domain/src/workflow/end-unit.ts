@@ -1,0 +1,87 @@
+import type { Json } from "../json.ts";
+import type { StepError, StepRow } from "./advance-question.ts";
+import { contextOf } from "./context.ts";
+import { holds, stepOf, withItems } from "./scope.ts";
+import { cancelStep, completeStep, expressionFault, failStep, needsOutput } from "./settle.ts";
+import { newRow, rowKey, type Sheet } from "./sheet.ts";
+
+/** How a unit ended: an output (undefined: its task's, which nobody had to read) or an error. */
+export type UnitOutcome = { output: Json | undefined; isStored: boolean } | { error: StepError; isCancelled?: boolean };
+
+/** What follows from the end of a row's work: for the step, its map or its loop. */
+export function endUnit(sheet: Sheet, row: StepRow, outcome: UnitOutcome): void {
+  if (row.item >= 0) return endItem(sheet, row, outcome);
+  if ("error" in outcome) return endInError(sheet, row, outcome);
+  const { repeat } = stepOf(sheet, row.number);
+  if (repeat !== undefined) return endRound(sheet, row, outcome, repeat);
+  completeStep(sheet, row, outcome.output, outcome.isStored);
+}
+
+function endInError(
+  sheet: Sheet,
+  row: StepRow,
+  { error, isCancelled }: { error: StepError; isCancelled?: boolean },
+): void {
+  if (isCancelled === true && sheet.stopping !== undefined) cancelStep(sheet, row, error);
+  else failStep(sheet, row, error);
+}
+
+/** A round of a loop ended: its row stays as history, and the step goes on, completes, or fails at its bound. */
+function endRound(
+  sheet: Sheet,
+  row: StepRow,
+  outcome: { output: Json | undefined; isStored: boolean },
+  { until, maxIterations, atBound }: { until: string; maxIterations: number; atBound: "complete" | "fail" },
+): void {
+  const step = stepOf(sheet, row.number);
+  const round = row.data?.round ?? 0;
+  const output = outcome.output ?? null;
+  const answer = holds(sheet, step, { ...contextOf(row), output }, until);
+  if (answer === undefined) return;
+  if ("fault" in answer) return failStep(sheet, row, expressionFault(`condition \`${until}\`: ${answer.fault}`));
+  sheet.write(newRow(row.number, round, "running"), {
+    state: "completed",
+    ...(row.taskId !== null && { taskId: row.taskId }),
+    ...(row.childRunId !== null && { childRunId: row.childRunId }),
+    ...(outcome.isStored && { output }),
+  });
+  const isAtBound = round + 1 >= maxIterations;
+  if (answer.value || (isAtBound && atBound === "complete")) return completeStep(sheet, row, output, outcome.isStored);
+  if (isAtBound) {
+    const message = `Step "${step.id}" reached its bound of ${maxIterations} rounds and \`${until}\` is still not true.`;
+    return failStep(sheet, row, { class: "loop_bound_reached", message });
+  }
+  if (sheet.stopping !== undefined) {
+    return cancelStep(sheet, row, { class: "cancelled", message: "Its run ended between two rounds." });
+  }
+  sheet.rounds.push({ ...row, data: { round: round + 1, previous: output } });
+}
+
+/** An item of a map ended: the last one ends the step. */
+function endItem(sheet: Sheet, row: StepRow, outcome: UnitOutcome): void {
+  const header = sheet.row(row.number);
+  if (!header) return;
+  const isFailed = "error" in outcome;
+  if (!isFailed && outcome.output !== undefined) sheet.itemOutputs.set(rowKey(row.number, row.item), outcome.output);
+  sheet.write(row, {
+    state: !isFailed ? "completed" : outcome.isCancelled === true ? "cancelled" : "failed",
+    ...(isFailed && { error: outcome.error }),
+    ...(!isFailed && outcome.isStored && outcome.output !== undefined && { output: outcome.output }),
+    ...(row.data !== null && { data: row.data }),
+  });
+  const { total = 0, running = 0, ended = 0, failed = 0 } = header.data ?? {};
+  const data = { total, running: running - 1, ended: ended + 1, failed: failed + Number(isFailed) };
+  const counted = sheet.write(header, { data });
+  if (data.ended < total) return;
+  if (data.failed > 0) {
+    const detail = isFailed ? `, the last one with: ${outcome.error.message}` : "";
+    return endInError(sheet, counted, {
+      error: { class: "items_failed", message: `${data.failed} of ${total} items failed${detail}.`.replace("..", ".") },
+      isCancelled: isFailed && outcome.isCancelled === true,
+    });
+  }
+  if (!needsOutput(stepOf(sheet, row.number))) return completeStep(sheet, counted, undefined, false);
+  const list = sheet.question.known.outputs.get(row.number);
+  if (list === undefined) sheet.missing.outputs.add(row.number);
+  else completeStep(sheet, counted, withItems(sheet, row.number, list), false);
+}
