@@ -147,7 +147,7 @@ function whatFor(sheet: Sheet, row: StepRow, step: Step, work: Work & { kind: "w
   const time = render(work.seconds ?? work.until);
   if (time === undefined || "fault" in time) return time;
   const { nowMs } = sheet.question.run;
-  const untilMs = work.seconds !== undefined ? nowMs + Number(time.value) * 1000 : Date.parse(String(time.value));
+  const untilMs = work.seconds !== undefined ? nowMs + Number(time.value) * 1000 : Date.parse(typeof time.value === "string" ? time.value : "");
   if (!Number.isFinite(untilMs) || typeof time.value === "boolean" || time.value === null) {
     return {
       fault: `expected ${work.seconds !== undefined ? "seconds" : "a date and time"} to wait, got ${JSON.stringify(time.value)}`,

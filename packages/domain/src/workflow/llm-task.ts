@@ -17,7 +17,7 @@ export function callFor(sheet: Sheet, row: StepRow, step: Step, work: LlmWork, t
   const { run } = sheet.question;
   const chosen = work.models[talk.model];
   if (chosen === undefined) return { class: "invalid_execution", message: `Step "${step.id}" names no model.` };
-  const tools = [...(work.tools ?? []).map(({ name, description, parameters }) => ({ name, description, parameters }))];
+  const tools = (work.tools ?? []).map(({ name, description, parameters }) => ({ name, description, parameters }));
   if (work.memory !== undefined) tools.push(rememberDeclaration);
   const body = {
     ...chosen,
