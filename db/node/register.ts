@@ -38,6 +38,8 @@ export interface HeldClaim {
   timeout_seconds: number;
   payload: unknown;
   execution: unknown;
+  /** What was reserved for a call to a model. */
+  grant?: { maxOutputTokens?: number } | null;
   started_at?: string;
   /** How far the log of this attempt is stored; null: nothing yet. */
   log_chunk?: number | null;

@@ -10,16 +10,18 @@ import {
   type Run,
   type RunOutcome,
   type RunRequest,
+  type RunResult,
   type StopReason,
   type TaskExecutor,
 } from "./executor/executor.ts";
+import type { LlmAnswer } from "@drover/domain/workflow/llm-call";
 import { createShippedLog, type LogShipperOptions, type ShippedLog } from "./log-shipper.ts";
 import type { metrics as declarations } from "./metric.ts";
 import type { NodeSource, Slots } from "./source.ts";
 
 export interface AgentOptions {
   source: NodeSource;
-  executors: TaskExecutor[];
+  executors: TaskExecutor<AnyResult>[];
   slots: Slots;
   shipLogs: Omit<LogShipperOptions, "log">;
   graceSeconds: number;
@@ -104,7 +106,7 @@ export function createAgent({
     void finish(request, one, one.run.outcome);
   }
 
-  async function finish(request: RunRequest, one: InHand, outcome: Promise<RunOutcome>): Promise<void> {
+  async function finish(request: RunRequest, one: InHand, outcome: Promise<RunOutcome<AnyResult>>): Promise<void> {
     const startedAt = performance.now();
     const end = await outcome;
     if (one.isKept) return;
@@ -122,7 +124,11 @@ export function createAgent({
     const { taskKey, fence } = request;
     const result = end.result && JSON.stringify(end.result);
     if (end.state === "completed") completer.complete({ taskKey, fence, result }, done);
-    else completer.fail({ taskKey, fence, class: end.errorClass, message: end.message, result }, done);
+    else {
+      const { errorClass, message, retryAfterMs } = end;
+      const details = end.details && JSON.stringify(end.details);
+      completer.fail({ taskKey, fence, class: errorClass, message, details, result, retryAfterMs }, done);
+    }
   }
 
   async function takeUp(held: HeldClaim[]): Promise<void> {
@@ -207,11 +213,13 @@ export function createAgent({
   };
 }
 
+type AnyResult = RunResult | LlmAnswer;
+
 interface InHand {
   class: string;
   executor: string;
   shipped: ShippedLog;
-  run?: Run;
+  run?: Run<AnyResult>;
   /** Left running for the next life of this agent, which will report it. */
   isKept?: boolean;
 }
@@ -234,5 +242,6 @@ function requestOf(claim: HeldClaim): RunRequest {
     execution: claim.execution as Execution,
     payload: claim.payload,
     timeoutSeconds: claim.timeout_seconds,
+    ...(claim.grant && { grant: claim.grant }),
   };
 }

@@ -9,6 +9,8 @@ import { createWakeups } from "@drover/db/listen";
 import { appendLog } from "@drover/db/node/settle";
 import { createAgent } from "./agent.ts";
 import { createDockerExecutor } from "./executor/docker.ts";
+import { createLlmExecutor } from "./executor/llm/llm.ts";
+import type { ProviderConfig } from "./executor/llm/provider-config.ts";
 import { createProcessExecutor } from "./executor/process.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { metrics as declarations } from "./metric.ts";
@@ -18,6 +20,8 @@ import { createStatusPage } from "./status-page.ts";
 
 export interface HostOptions {
   values: ConfigResult<typeof settings>["values"];
+  /** Providers of models, with their keys. */
+  providers: readonly ProviderConfig[];
   databaseUrl: string;
   name: string;
   version: string;
@@ -29,13 +33,14 @@ export interface HostOptions {
 /** Everything that an agent runs, as services in the order in which they start. */
 export async function createHost({
   values,
+  providers,
   databaseUrl,
   name,
   version,
   onSuperseded,
   log,
 }: HostOptions): Promise<Service[]> {
-  const slots = Object.fromEntries(values.slots);
+  const slots = { ...(providers.length > 0 && { llm: 8 }), ...Object.fromEntries(values.slots) };
   const db = openDatabase({
     url: databaseUrl,
     maxConnections: 1,
@@ -67,6 +72,7 @@ export async function createHost({
         ]
       : []),
     createProcessExecutor({ enabled: values.process, holder: name, taskBase, stopGraceSeconds, leaseLostGraceSeconds }),
+    ...(providers.length > 0 ? [createLlmExecutor({ providers })] : []),
   ];
 
   const host = await fingerprint();
@@ -94,7 +100,7 @@ export async function createHost({
     ...(wakeups && { wakeups }),
     name,
     version,
-    facts: () => ({ executors: ready, slots, facts }),
+    facts: () => ({ executors: ready, taskTypes: providers.map((one) => one.name), slots, facts }),
     onHeld: (held) => agent.takeUp(held),
   });
   const agent = createAgent({

@@ -44,7 +44,9 @@ export function createShippedLog(
       lostBytes += bytes;
       return;
     }
-    lines.push([stream, atMs, text]);
+    const last = lines.at(-1);
+    if (stream === "token" && last?.[0] === "token") last[2] += text;
+    else lines.push([stream, atMs, text]);
     waitingBytes += bytes;
     if (waitingBytes >= chunkBytes) ship();
     else timer ??= setTimeout(ship, flushMs);
@@ -74,6 +76,8 @@ export function createShippedLog(
 
   return {
     write(stream, text, at) {
+      // Whoever follows an answer sees its pieces as they come, not line by line.
+      if (stream === "token") return add(stream, text, at.getTime());
       const start = (partial.get(stream)?.text ?? "") + text;
       const parts = start.split("\n");
       const rest = parts.pop() ?? "";

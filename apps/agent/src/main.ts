@@ -7,15 +7,20 @@ import { runServices } from "@drover/daemon/service";
 import { releaseStartupMemory } from "@drover/daemon/startup-memory";
 import { stopSignal } from "@drover/daemon/stop-signal";
 import { DroverError } from "@drover/domain/error";
+import { readProviders } from "./executor/llm/provider-config.ts";
+import { withKnownNames } from "./executor/llm/setting.ts";
 import { createHost } from "./host.ts";
 import { checkSettings, settings } from "./setting.ts";
 
 const config = defineConfig({ settings, otherNames: ["DROVER_*"], check: checkSettings });
 
 async function main(): Promise<number> {
-  const { values, given, secrets, warnings } = config.read({ env: process.env });
+  const env = withKnownNames(process.env);
+  const { values, given, secrets, warnings } = config.read({ env });
   const databaseUrl = values.databaseUrl ?? readFileSync(values.databaseUrlFile ?? "", "utf8").trim();
-  const log = createLog({ app: "agent", level: values.logLevel, secrets: [...secrets, new URL(databaseUrl).password] });
+  const providers = readProviders(values, { env, readFile: (path) => readFileSync(path, "utf8") });
+  const hidden = [...secrets, new URL(databaseUrl).password, ...providers.flatMap(({ key }) => key ?? [])];
+  const log = createLog({ app: "agent", level: values.logLevel, secrets: hidden });
   for (const warning of warnings) log.warn(warning);
   const name = values.node ?? hostname().toLowerCase();
   log.info({ settings: given, node: name }, "starting");
@@ -26,7 +31,7 @@ async function main(): Promise<number> {
     log.error({ node: name }, "another agent runs under this node's name; set DROVER_AGENT_NODE to a name of its own");
     superseded.abort("superseded");
   };
-  const services = await createHost({ values, databaseUrl, name, version: "0.1.0", onSuperseded, log });
+  const services = await createHost({ values, providers, databaseUrl, name, version: "0.1.0", onSuperseded, log });
   const signal = AbortSignal.any([stopSignal({ process }), superseded.signal]);
   const { clean } = await runServices(services, { signal, stopSeconds: values.stopSeconds, log });
   if (superseded.signal.aborted) return 1;

@@ -1,6 +1,8 @@
+import type { ConfigFault } from "@drover/daemon/config-file";
 import { addresses, counts, flag, list, oneOf, seconds, text, url } from "@drover/daemon/kind";
 import { logLevels } from "@drover/daemon/log";
-import type { Settings } from "@drover/daemon/setting";
+import type { Settings, SettingValues } from "@drover/daemon/setting";
+import { checkLlmSettings, llmSettings } from "./executor/llm/setting.ts";
 
 /** Everything that can be set on an agent. */
 export const settings = {
@@ -38,7 +40,7 @@ export const settings = {
     name: "DROVER_AGENT_SLOTS",
     kind: counts({ min: 0, max: 10_000 }),
     default: "cpu_short=4,cpu_long=2",
-    doc: "How many tasks of a class run here at once.",
+    doc: "How many tasks of a class run here at once. With a provider of models, llm=8 unless it says otherwise.",
   },
   listen: {
     name: "DROVER_AGENT_LISTEN",
@@ -82,6 +84,7 @@ export const settings = {
     optional: true,
     doc: "Docker networks that tasks may ask for; otherwise they have none.",
   },
+  ...llmSettings,
   graceSeconds: {
     name: "DROVER_AGENT_GRACE_SECONDS",
     kind: seconds({ min: 0, max: 3600 }),
@@ -110,9 +113,11 @@ export const settings = {
 } as const satisfies Settings;
 
 /** Rules between settings. */
-export function checkSettings(values: { databaseUrl: string | undefined; databaseUrlFile: string | undefined }) {
-  if ((values.databaseUrl === undefined) !== (values.databaseUrlFile === undefined)) return [];
+export function checkSettings(values: SettingValues<typeof settings>): ConfigFault[] {
+  const ofProviders = checkLlmSettings(values);
+  if ((values.databaseUrl === undefined) !== (values.databaseUrlFile === undefined)) return ofProviders;
   return [
+    ...ofProviders,
     {
       name: settings.databaseUrl.name,
       message: `expected either DROVER_AGENT_DATABASE_URL or DROVER_AGENT_DATABASE_URL_FILE, got ${values.databaseUrl === undefined ? "neither" : "both"}; "drover node login NAME" prints the URL`,

@@ -10,6 +10,8 @@ export type Slots = Record<string, number>;
 
 export interface NodeFacts {
   executors: string[];
+  /** What of the executor llm can be served: the names of its providers. */
+  taskTypes?: string[];
   slots: Slots;
   facts: Record<string, string>;
 }

@@ -1,4 +1,5 @@
 import type { Execution } from "@drover/domain/execution";
+import type { LlmRateLimit, LlmUsage } from "@drover/domain/workflow/llm-call";
 
 /** One attempt to run, as claimed. `taskKey` and `fence` name the claim; both are decimal bigints. */
 export interface RunRequest {
@@ -13,12 +14,23 @@ export interface RunRequest {
   /** Any JSON value. */
   payload: unknown;
   timeoutSeconds: number;
+  /** What was reserved for a call to a model. */
+  grant?: { maxOutputTokens?: number };
 }
 
 /** How an attempt ended. Errors carry a class to act on: exit_nonzero, timeout, oom_killed, image_unavailable, ... */
-export type RunOutcome =
-  | { state: "completed"; result: RunResult }
-  | { state: "failed"; errorClass: string; message: string; result?: RunResult };
+export type RunOutcome<Result = RunResult> = { state: "completed"; result: Result } | FailedRun;
+
+export interface FailedRun {
+  state: "failed";
+  errorClass: string;
+  message: string;
+  result?: RunResult;
+  /** What is settled although the attempt failed. */
+  details?: { status?: number; usage?: LlmUsage; rateLimit?: LlmRateLimit };
+  /** When to try again, where somebody said so. */
+  retryAfterMs?: number;
+}
 
 /** What an attempt left behind (JSON; the compatible interfaces render it from this). */
 export interface RunResult {
@@ -35,7 +47,8 @@ export interface RunResult {
   workingDir: string;
 }
 
-export type LogStream = "stdout" | "stderr" | "system";
+/** `token`: an answer of a model as it comes, in pieces that are no lines. */
+export type LogStream = "stdout" | "stderr" | "system" | "token";
 
 /** Where a run's output goes; the sink bounds and batches, and never throws. */
 export interface LogSink {
@@ -48,11 +61,11 @@ export type StopReason = "timeout" | "cancelled" | "lease_lost" | "drained";
 /** How long a run may take to end politely, by the reason: a lost lease leaves less time than an operator does. */
 export type StopGrace = (reason: StopReason) => number;
 
-export interface Run {
+export interface Run<Result = RunResult> {
   readonly taskKey: string;
   readonly fence: string;
   /** Never rejects. */
-  readonly outcome: Promise<RunOutcome>;
+  readonly outcome: Promise<RunOutcome<Result>>;
   /**
    * Ends the run: a polite signal, then after the grace a kill. Resolves when it is proven gone (the outcome
    * follows once its log and outputs are read);
@@ -70,17 +83,17 @@ export interface HeldClaim {
 }
 
 /** A way to run tasks on this host. */
-export interface TaskExecutor {
-  readonly name: "docker" | "process";
+export interface TaskExecutor<Result = RunResult> {
+  readonly name: "docker" | "process" | "llm";
   /** Whether it can run anything now; the reason otherwise, as a sentence. */
   probe(): Promise<{ ready: true; facts: Record<string, string> } | { ready: false; reason: string }>;
   /** Starts an attempt. Faults of the start become the outcome. */
-  start(request: RunRequest, logs: LogSink): Run;
+  start(request: RunRequest, logs: LogSink): Run<Result>;
   /**
    * Takes up what a former life of this agent left running, by label. A held claim that is not among the
    * runs has nothing on this host any more. Throws `unavailable` where that cannot be known now.
    */
-  adopt(held: HeldClaim[], logs: (request: RunRequest) => LogSink): Promise<Run[]>;
+  adopt(held: HeldClaim[], logs: (request: RunRequest) => LogSink): Promise<Run<Result>[]>;
   /** Removes own leftovers that no held claim (claimKey) names, once they are older than the grace. */
   sweep(held: ReadonlySet<string>): Promise<{ removed: string[] }>;
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { RunOutcome, RunRequest, RunResult, StopReason } from "./executor.ts";
+import type { FailedRun, RunOutcome, RunRequest, RunResult, StopReason } from "./executor.ts";
 
 /** What was seen when a run ended. */
 export interface End {
@@ -14,12 +14,12 @@ export interface End {
 }
 
 /** The outcome of an attempt that never ran. */
-export function failed(errorClass: string, message: string): RunOutcome {
+export function failed(errorClass: string, message: string): FailedRun {
   return { state: "failed", errorClass, message };
 }
 
 /** The outcome of an attempt that was stopped before anything of it ran. */
-export function stoppedEarly(request: RunRequest, reason: StopReason): RunOutcome {
+export function stoppedEarly(request: RunRequest, reason: StopReason): FailedRun {
   return failed(reason, stopMessage(request, reason));
 }
 
