@@ -94,6 +94,7 @@ create table drover.run_final (
   steps_total integer not null,
   completed integer not null,
   failed integer not null,
+  tolerated integer not null,
   skipped integer not null,
   cancelled integer not null,
   fields json,

@@ -49,6 +49,7 @@ const counters = {
   steps_total: integer().notNull(),
   completed: integer().notNull(),
   failed: integer().notNull(),
+  tolerated: integer().notNull(),
   skipped: integer().notNull(),
   cancelled: integer().notNull(),
 };

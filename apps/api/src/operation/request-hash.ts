@@ -3,7 +3,12 @@ import type { TaskDraft } from "./task-draft.ts";
 
 /** What a draft says, whatever its id, its key and the order of its fields: the same request has the same hash. */
 export function hashDraft({ id: _id, idempotencyKey: _key, ...body }: TaskDraft): Uint8Array {
-  return createHash("sha256").update(canonical(body)).digest().subarray(0, 16);
+  return hashValue(body);
+}
+
+/** A short hash of a value, whatever the order of its fields. */
+export function hashValue(value: unknown): Uint8Array {
+  return createHash("sha256").update(canonical(value)).digest().subarray(0, 16);
 }
 
 function canonical(value: unknown): string {

@@ -2,8 +2,8 @@ import { createCoalescer } from "@drover/daemon/coalesce";
 import { countPending } from "@drover/db/query/class";
 import { type NewNamedTask, type NewTask, submit, submitNamed } from "@drover/db/query/submit";
 import { DroverError } from "@drover/domain/error";
-import type { Execution, ExecutorName } from "@drover/domain/execution";
 import { formatTaskKey, isReservedId } from "@drover/domain/task-id";
+import { chooseExecutor } from "./choose-executor.ts";
 import type { Caller, Deps } from "./context.ts";
 import { hashDraft } from "./request-hash.ts";
 import type { TaskDraft } from "./task-draft.ts";
@@ -145,22 +145,6 @@ async function prepare(
       requestHash: hashDraft(draft),
     },
   };
-}
-
-/** An image runs in a container, the class's default image stands in for a missing one, and without either it is a process. */
-function chooseExecutor(
-  draft: TaskDraft,
-  defaultImage: string | undefined,
-): { executor: ExecutorName; execution?: Execution } {
-  if (draft.execution === undefined) return { executor: "worker" };
-  const { executor, ...execution } = draft.execution;
-  if (executor === "process") return { executor, execution };
-  const image = execution.image ?? defaultImage;
-  if (image !== undefined) return { executor: "docker", execution: { ...execution, image } };
-  if (executor === "docker") {
-    throw invalid("execution.image", `expected an image, since class ${draft.class} has no default image; got none`);
-  }
-  return { executor: "process", execution };
 }
 
 function hintsOf(items: Prepared[]): string[] {

@@ -1,0 +1,121 @@
+import type { Executor } from "@drover/db/client";
+import type { TakenRun } from "@drover/db/query/advance";
+import type { NewRun } from "@drover/db/query/run-start";
+import { findVersion } from "@drover/db/query/workflow";
+import { DroverError } from "@drover/domain/error";
+import { formatRunId } from "@drover/domain/run-id";
+import type { AdvanceAnswer, ChildStart, TaskStart } from "@drover/domain/workflow/advance-answer";
+import type { StepError } from "@drover/domain/workflow/advance-question";
+import { graphAt, stepAt } from "@drover/domain/workflow/graph-index";
+import { rowKey } from "@drover/domain/workflow/sheet";
+import type { PlannedTask, PlannedUnits } from "./advance-plan.ts";
+import type { Deps } from "./context.ts";
+import type { KnownVersion } from "./definition-cache.ts";
+import { chooseExecutor } from "./choose-executor.ts";
+import { checkInput, initialFields, workflowNotFound } from "./start-run.ts";
+
+/** Finds queues for tasks and versions for nested runs; what cannot be started is refused, by the key of its row. */
+export type UnitResolver = (
+  tx: Executor,
+  run: TakenRun,
+  version: KnownVersion,
+  answer: AdvanceAnswer,
+) => Promise<PlannedUnits & { refused: Map<string, StepError> }>;
+
+/** A resolver over the directory of classes and queues. */
+export function createUnitResolver({ deps }: { deps: Pick<Deps, "directory"> }): UnitResolver {
+  return async (tx, run, version, answer) => {
+    const refused = new Map<string, StepError>();
+    const tasks: PlannedTask[] = [];
+    const children: NewRun[] = [];
+    const guard = async (unit: { number: number; item: number }, work: () => Promise<void>) => {
+      try {
+        await work();
+      } catch (error) {
+        if (!(error instanceof DroverError) || error.reason === "unavailable" || error.reason === "internal")
+          throw error;
+        const hint = error.facts.hint === undefined ? "" : ` ${error.facts.hint}`;
+        refused.set(rowKey(unit.number, unit.item), { class: "invalid_execution", message: error.message + hint });
+      }
+    };
+    for (const task of answer.tasks) {
+      await guard(task, async () => void tasks.push(await planTask(deps, run, version, task)));
+    }
+    for (const child of answer.children) {
+      await guard(child, async () => void children.push(await planChild(tx, run, version, child)));
+    }
+    return { tasks, children, refused };
+  };
+}
+
+async function planTask(
+  { directory }: Pick<Deps, "directory">,
+  { run_id, run }: TakenRun,
+  { format, definition }: KnownVersion,
+  task: TaskStart,
+): Promise<PlannedTask> {
+  const { namespaceId } = run;
+  const { defaultImage } = await directory.class(namespaceId, task.class);
+  const { executor, execution } =
+    task.call === undefined ? chooseExecutor(task, defaultImage) : { executor: "llm" as const, execution: task.call };
+  const taskType = executor === "worker" || executor === "llm" ? task.type : "";
+  const step = stepAt(graphAt(definition, run.body) ?? definition, task.number);
+  return {
+    id: task.id,
+    queue_id: await directory.queueId({ namespaceId, className: task.class, executor, taskType }),
+    class: task.class,
+    payload: task.payload ?? undefined,
+    execution,
+    retry: task.retry,
+    priority: task.priority,
+    timeout: task.timeoutSeconds,
+    step: task.number,
+    item: task.item,
+    // Existing clients of that format look for the task of a step under this id.
+    name: format === "dspy" && task.item === -1 ? `${formatRunId(run_id)}-${step.id}` : undefined,
+  };
+}
+
+async function planChild(tx: Executor, taken: TakenRun, version: KnownVersion, child: ChildStart): Promise<NewRun> {
+  const { run_id, run, open } = taken;
+  const common = {
+    id: child.id,
+    namespace_id: run.namespaceId,
+    root_run_id: run.rootRunId,
+    parent_run_id: run_id,
+    parent_step: child.number,
+    parent_item: child.item,
+    depth: run.depth + 1,
+    actor: "engine",
+    deadline_ms: child.deadlineMs,
+  };
+  if (child.workflow === undefined) {
+    const step = stepAt(graphAt(version.definition, run.body) ?? version.definition, child.number);
+    const body = run.body === null ? step.id : `${run.body}/${step.id}`;
+    return {
+      ...common,
+      workflow_id: run.workflowId,
+      version_id: run.versionId,
+      body,
+      input: child.input,
+      steps_total: graphAt(version.definition, body)?.steps.length ?? 0,
+      fields: open.fields ?? undefined,
+    };
+  }
+  const { name, version: number } = child.workflow;
+  const row = await findVersion(tx, run.namespaceId, name, number);
+  if (row === undefined) throw workflowNotFound(name, number);
+  const { definition } = row;
+  const input = checkInput(definition, child.input);
+  const ownMs = definition.timeoutSeconds === undefined ? Infinity : taken.now_ms + definition.timeoutSeconds * 1000;
+  const deadlineMs = Math.min(child.deadlineMs ?? Infinity, ownMs);
+  return {
+    ...common,
+    workflow_id: row.workflow_id,
+    version_id: row.version_id,
+    input,
+    deadline_ms: deadlineMs === Infinity ? undefined : deadlineMs,
+    steps_total: definition.steps.length,
+    fields: initialFields(definition, input),
+  };
+}

@@ -1,0 +1,246 @@
+-- A row of a step as the engine reads it.
+create or replace function drover.step_json(p_step drover.step) returns json
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select json_build_object('number', p_step.number, 'item', p_step.item, 'state', p_step.state,
+    'taskId', p_step.task_id::text, 'childRunId', p_step.child_run_id::text, 'exits', p_step.exits,
+    'data', p_step.data, 'error', p_step.error);
+$$;
+
+-- Locks runs that were signalled or are due, takes their signals, and returns what the engine needs to know first.
+-- Whoever holds the lock is the only one to advance a run, so joins cannot race. Every statement here sees what was
+-- committed before it: the rows of steps are read after the lock, never before.
+create or replace function drover.take_runs(p_runs integer, p_signals integer)
+returns table (run_id bigint, now_ms double precision, run json, open json, signals json)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  locked bigint[];
+  taken bigint[];
+begin
+  locked := array(
+    select o.run_id from drover.run_open o
+     where o.run_id in (
+             select s.run_id from (select h.run_id from drover.run_signal h order by h.id limit p_signals) s
+             union
+             select d.run_id from (
+               select w.run_id from drover.run_open w where w.wake_at <= clock_timestamp() order by w.wake_at limit p_runs) d)
+     order by o.run_id
+     limit p_runs
+       for update skip locked);
+  if cardinality(locked) < p_runs then
+    -- Signals of runs that have ended meanwhile.
+    delete from drover.run_signal s
+     where s.id in (select h.id from drover.run_signal h order by h.id limit p_signals)
+       and not exists (select from drover.run_open o where o.run_id = s.run_id);
+  end if;
+  if cardinality(locked) = 0 then
+    return;
+  end if;
+  taken := array(select s.id from drover.run_signal s where s.run_id = any (locked) order by s.id limit p_signals);
+  return query
+  with gone as (
+    delete from drover.run_signal s where s.id = any (taken) returning s.*
+  ), told as (
+    select g.run_id, json_agg(json_build_object('kind', g.kind, 'data', g.data,
+             'taskId', g.task_id::text, 'childRunId', g.child_run_id::text,
+             'state', coalesce(f.state, rf.state), 'error', coalesce(f.error, rf.error),
+             'row', case when r.run_id is not null then drover.step_json(r) end,
+             'header', case when h.run_id is not null then drover.step_json(h) end) order by g.id) as signals
+      from gone g
+      left join drover.task t on t.id = g.task_id
+      left join drover.task_final f on f.task_id = g.task_id
+      left join drover.workflow_run c on c.id = g.child_run_id
+      left join drover.run_final rf on rf.run_id = g.child_run_id
+      left join drover.step r on r.run_id = g.run_id
+            and r.number = coalesce(t.step_number, c.parent_step) and r.item = coalesce(t.step_item, c.parent_item)
+      left join drover.step h on h.run_id = g.run_id and h.number = coalesce(t.step_number, c.parent_step) and h.item = -1
+     group by g.run_id
+  )
+  select o.run_id, floor(extract(epoch from clock_timestamp()) * 1000)::double precision,
+         json_build_object('namespaceId', w.namespace_id, 'workflowId', w.workflow_id, 'versionId', w.version_id, 'body', w.body,
+           'rootRunId', w.root_run_id::text, 'depth', w.depth, 'input', w.input, 'labels', w.labels,
+           'deadlineMs', floor(extract(epoch from w.deadline_at) * 1000)),
+         json_build_object('isStarted', o.started_at is not null, 'wakeAtMs', floor(extract(epoch from o.wake_at) * 1000),
+           'isDue', o.wake_at <= clock_timestamp(),
+           'stopping', o.stopping, 'cancelReason', o.cancel_reason, 'total', o.steps_total, 'completed', o.completed,
+           'failed', o.failed, 'tolerated', o.tolerated, 'skipped', o.skipped, 'cancelled', o.cancelled,
+           'running', o.running, 'held', o.held, 'fields', o.fields, 'mailbox', o.mailbox),
+         coalesce(d.signals, '[]'::json)
+    from drover.run_open o
+    join drover.workflow_run w on w.id = o.run_id
+    left join told d on d.run_id = o.run_id
+   where o.run_id = any (locked);
+end $$;
+
+-- Starts runs: the rows of the run, and the signal by which the next advance begins them.
+create or replace function drover.insert_runs(p_runs json) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  with given as (
+    select * from json_to_recordset(p_runs) as g (
+      id bigint, namespace_id integer, workflow_id integer, version_id integer, body text, root_run_id bigint, parent_run_id bigint,
+      parent_step integer, parent_item integer, depth smallint, input json, idempotency_key text, labels jsonb, actor text,
+      deadline_ms double precision, steps_total integer, fields json)
+  ), runs as (
+    insert into drover.workflow_run (id, namespace_id, workflow_id, version_id, body, root_run_id, parent_run_id, parent_step,
+      parent_item, depth, input, idempotency_key, labels, actor, deadline_at)
+    select g.id, g.namespace_id, g.workflow_id, g.version_id, g.body, g.root_run_id, g.parent_run_id, g.parent_step,
+           g.parent_item, coalesce(g.depth, 0), coalesce(g.input, 'null'::json), g.idempotency_key, g.labels, g.actor,
+           to_timestamp(g.deadline_ms / 1000)
+      from given g
+  ), opened as (
+    insert into drover.run_open (run_id, steps_total, wake_at, fields)
+    select g.id, g.steps_total, to_timestamp(g.deadline_ms / 1000), g.fields from given g
+  )
+  insert into drover.run_signal (run_id, kind) select g.id, 'start' from given g;
+$$;
+
+-- Writes what an advance decided about the runs that the caller has locked: tasks, nested runs, rows of steps,
+-- counters, what is to stop, and the end of those that are over.
+create or replace function drover.write_advance(p_plan json) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  batch record;
+  stopped record;
+  unit record;
+begin
+  for batch in
+    select t.namespace_id, array_agg(t.id order by t.n) as ids, array_agg(t.queue_id order by t.n) as queue_ids,
+           array_agg(t.payload order by t.n) as payloads, array_agg(t.execution order by t.n) as executions,
+           array_agg(t.retry order by t.n) as retries, array_agg(t.priority order by t.n) as priorities,
+           array_agg(t.timeout order by t.n) as timeouts, array_agg(t.run_id order by t.n) as run_ids,
+           array_agg(t.step order by t.n) as steps, array_agg(t.item order by t.n) as items, array_agg(t.name order by t.n) as names
+      from rows from (json_to_recordset(p_plan -> 'tasks') as (
+        namespace_id integer, id bigint, queue_id integer, payload json, execution json, retry json, priority integer,
+        timeout integer, run_id bigint, step integer, item integer, name text)) with ordinality
+        as t (namespace_id, id, queue_id, payload, execution, retry, priority, timeout, run_id, step, item, name, n)
+     group by t.namespace_id
+  loop
+    perform drover.insert_tasks(batch.ids, batch.namespace_id, 'engine', batch.queue_ids, batch.payloads, batch.executions,
+      batch.retries, null, batch.priorities, batch.timeouts, null, batch.names, batch.run_ids, batch.steps, batch.items);
+    -- Ids that a compatible interface promises; after a resume they mean the newer task.
+    insert into drover.task_key as k (namespace_id, kind, key, task_id, request_hash)
+    select batch.namespace_id, 'id', u.name, u.id, '' from unnest(batch.names, batch.ids) as u (name, id) where u.name is not null
+    on conflict on constraint task_key_pkey do update set task_id = excluded.task_id where k.request_hash = '';
+  end loop;
+  perform drover.insert_runs(p_plan -> 'children');
+
+  insert into drover.step as s (run_id, number, item, state, task_id, child_run_id, exits, data, output, error, finished_at)
+  select g.run_id, g.number, g.item, g.state, g.task_id, g.child_run_id, g.exits, g.data, g.output, g.error,
+         case when g.state in ('completed', 'failed', 'skipped', 'cancelled') then clock_timestamp() end
+    from json_to_recordset(p_plan -> 'steps') as g (
+      run_id bigint, number integer, item integer, state text, task_id bigint, child_run_id bigint, exits smallint[],
+      data json, output json, error json)
+  on conflict on constraint step_pkey do update
+     set state = excluded.state, task_id = coalesce(excluded.task_id, s.task_id),
+         child_run_id = coalesce(excluded.child_run_id, s.child_run_id), exits = coalesce(excluded.exits, s.exits),
+         data = coalesce(excluded.data, s.data), output = coalesce(excluded.output, s.output),
+         error = coalesce(excluded.error, s.error), finished_at = excluded.finished_at;
+
+  insert into drover.memory as m (namespace_id, scope, key, value)
+  select distinct on (g.namespace_id, g.scope, g.key) g.namespace_id, g.scope, g.key, coalesce(g.value, 'null'::json)
+    from rows from (json_to_recordset(p_plan -> 'memory') as (namespace_id integer, scope text, key text, value json))
+      with ordinality as g (namespace_id, scope, key, value, n)
+   order by g.namespace_id, g.scope, g.key, g.n desc
+  on conflict on constraint memory_pkey do update set value = excluded.value, updated_at = clock_timestamp();
+
+  update drover.run_open o
+     set started_at = coalesce(o.started_at, clock_timestamp()), completed = g.completed, failed = g.failed, tolerated = g.tolerated,
+         skipped = g.skipped, cancelled = g.cancelled, running = g.running, held = g.held,
+         fields = coalesce(g.fields, o.fields), mailbox = coalesce(g.mailbox, o.mailbox),
+         wake_at = to_timestamp(g.wake_at_ms / 1000), stopping = g.stopping, cancel_reason = coalesce(g.cancel_reason, o.cancel_reason)
+    from json_to_recordset(p_plan -> 'runs') as g (
+      run_id bigint, completed integer, failed integer, tolerated integer, skipped integer, cancelled integer, running integer,
+      held integer, fields json, mailbox json, wake_at_ms double precision, stopping text, cancel_reason text)
+   where o.run_id = g.run_id;
+
+  for unit in
+    select c.task_id, c.reason from json_to_recordset(p_plan -> 'cancels') as c (task_id bigint, reason text) order by c.task_id
+  loop
+    perform drover.cancel_task(unit.task_id, unit.reason, 'engine');
+  end loop;
+  for stopped in
+    select c.run_id, c.reason from json_to_recordset(p_plan -> 'stops') as c (run_id bigint, reason text) order by c.run_id
+  loop
+    perform drover.stop_units(stopped.run_id, stopped.reason);
+  end loop;
+  perform drover.end_runs(p_plan -> 'ends');
+  insert into drover.event (id, namespace_id, kind, actor, run_ids)
+  select drover.next_id(), g.namespace_id, g.kind, 'engine', g.run_ids
+    from json_to_recordset(p_plan -> 'events') as g (namespace_id integer, kind text, run_ids bigint[]);
+end $$;
+
+-- Asks everything that is in flight for a run to stop: its tasks, and its nested runs.
+create or replace function drover.stop_units(p_run_id bigint, p_reason text) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unit_id bigint;
+begin
+  for unit_id in
+    select s.task_id from drover.step s where s.run_id = p_run_id and s.state = 'running' and s.task_id is not null
+    union
+    select c.key::bigint
+      from drover.step s, json_each(s.data #> '{talk,calls}') c
+     where s.run_id = p_run_id and s.state = 'running' and s.data #> '{talk,calls}' is not null
+     order by 1
+  loop
+    perform drover.cancel_task(unit_id, p_reason, 'engine');
+  end loop;
+  insert into drover.run_signal (run_id, kind, data)
+  select s.child_run_id, 'cancel', json_build_object('reason', p_reason)
+    from drover.step s
+   where s.run_id = p_run_id and s.state = 'running' and s.child_run_id is not null;
+  if found then
+    perform pg_notify('drover_wake', 'advance');
+  end if;
+end $$;
+
+-- Ends runs: what was still open of a stopped one is cancelled, what was not reached counts as skipped,
+-- and whoever waits for a nested one is told.
+create or replace function drover.end_runs(p_ends json) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  update drover.step s
+     set state = 'cancelled', finished_at = clock_timestamp(),
+         error = json_build_object('class', 'cancelled', 'message', 'Its run ended before it did.')
+    from json_to_recordset(p_ends) as g (run_id bigint, is_stopped boolean)
+   where g.is_stopped and s.run_id = g.run_id and s.state in ('pending', 'waiting', 'running');
+
+  with given as (
+    select * from json_to_recordset(p_ends) as g (run_id bigint, state text, output json, error json, is_stopped boolean)
+  ), gone as (
+    delete from drover.run_open o using given g where o.run_id = g.run_id
+    returning o.*, g.state, g.output, g.error, g.is_stopped
+  ), counted as (
+    select g.run_id, count(*)::integer as cancelled
+      from given g join drover.step s on s.run_id = g.run_id and s.item = -1 and s.state = 'cancelled'
+     where g.is_stopped
+     group by g.run_id
+  ), final as (
+    insert into drover.run_final (run_id, state, started_at, steps_total, completed, failed, tolerated, skipped, cancelled, fields, output, error)
+    select o.run_id, o.state, o.started_at, o.steps_total, o.completed, o.failed, o.tolerated,
+           o.steps_total - o.completed - o.failed - coalesce(c.cancelled, o.cancelled), coalesce(c.cancelled, o.cancelled),
+           o.fields, o.output, o.error
+      from gone o left join counted c on c.run_id = o.run_id
+    returning run_id
+  )
+  insert into drover.run_signal (run_id, kind, child_run_id)
+  select w.parent_run_id, 'run', w.id
+    from final f join drover.workflow_run w on w.id = f.run_id
+   where w.parent_run_id is not null;
+end $$;
