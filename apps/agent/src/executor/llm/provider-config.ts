@@ -1,6 +1,6 @@
 import type { SettingValues } from "@drover/daemon/setting";
 import { DroverError } from "@drover/domain/error";
-import { llmSettings } from "./setting.ts";
+import { keyPattern, llmSettings } from "./setting.ts";
 
 /** A provider of models that this node may call. */
 export interface ProviderConfig {
@@ -29,7 +29,7 @@ export function readProviders(
     if (file === undefined) return key;
     try {
       const held = readFile(file).trim();
-      if (/^[\x21-\x7e]{8,4000}$/.test(held)) return held;
+      if (keyPattern.test(held)) return held;
       faults.push(`${setting}_FILE: expected a key of at least 8 visible characters in ${file}, got something else.`);
     } catch {
       faults.push(`${setting}_FILE: expected a file that can be read, got ${file}.`);
@@ -52,13 +52,13 @@ export function readProviders(
   const compatible = [...named].map(([name, baseUrl]) => {
     const keySetting = keyName(name);
     const [key, file] = [env[keySetting], env[`${keySetting}_FILE`]].map((one) => one?.trim() || undefined);
-    if (key !== undefined && !/^[\x21-\x7e]{8,4000}$/.test(key))
+    if (key !== undefined && !keyPattern.test(key))
       faults.push(`${keySetting}: expected a key of at least 8 visible characters, got a secret that is not shown.`);
     return withParts({ name, protocol: "openai", keySetting }, readKey(keySetting, key, file), baseUrl);
   });
   const expected = new Set(compatible.flatMap(({ keySetting }) => [keySetting, `${keySetting}_FILE`]));
-  for (const name of Object.keys(env)) {
-    if (!name.startsWith(keyPrefix) || expected.has(name)) continue;
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith(keyPrefix) || expected.has(name) || !value?.trim()) continue;
     faults.push(`${name}: expected a provider of that name in ${llmSettings.llmProviders.name}, got none.`);
   }
   if (faults.length > 0) {

@@ -31,8 +31,8 @@ export function retryAfterOf(headers: ResponseHeaders, body: string, nowMs: numb
   const header = headers["retry-after"]?.trim() ?? "";
   const seconds = numberOf(header);
   if (seconds !== undefined) return bounded(seconds * 1000);
-  const at = header === "" ? Number.NaN : Date.parse(header);
-  if (!Number.isNaN(at)) return bounded(at - now);
+  const at = dateOf(header);
+  if (at !== undefined) return bounded(at - now);
   const [, delay] = /"retryDelay"\s*:\s*"(\d{1,9}(?:\.\d{1,9})?)s"/.exec(body) ?? [];
   if (delay !== undefined) return bounded(Number(delay) * 1000);
   return rateLimitOf(headers, nowMs)?.resetMs;
@@ -98,16 +98,21 @@ function untilOf(text: string | undefined, nowMs: number): number | undefined {
     const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|[dhms])/g);
     return bounded(parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (unitMs[unit] ?? 0), 0));
   }
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : bounded(at - nowMs);
+  const at = dateOf(text);
+  return at === undefined ? undefined : bounded(at - nowMs);
 }
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 // The provider's dates are read by the provider's clock, where it tells it.
 function clockOf(headers: ResponseHeaders, nowMs: number): number {
-  const at = Date.parse(headers["date"] ?? "");
-  return Number.isNaN(at) ? nowMs : at;
+  return dateOf(headers["date"] ?? "") ?? nowMs;
+}
+
+// Only what looks like a date: Date.parse reads one even from "-5".
+function dateOf(text: string): number | undefined {
+  const at = /^(?:[A-Z][a-z]{2,8}, |\d{4}-\d\d-\d\dT)/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(at) ? undefined : at;
 }
 
 function numberOf(text: string | undefined): number | undefined {

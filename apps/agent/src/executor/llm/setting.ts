@@ -3,8 +3,10 @@ import { flag, text } from "@drover/daemon/kind";
 import type { Kind } from "@drover/daemon/kind";
 import type { Settings } from "@drover/daemon/setting";
 
-// A shorter key could not be blanked without mutilating innocent text.
-const key = text({ pattern: /^[\x21-\x7e]{8,4000}$/, expects: "a key of at least 8 visible characters" });
+/** A shorter key could not be blanked without mutilating innocent text. */
+export const keyPattern = /^[\x21-\x7e]{8,4000}$/;
+
+const key = text({ pattern: keyPattern, expects: "a key of at least 8 visible characters" });
 
 /** The settings that make providers of models known to an agent. */
 export const llmSettings = {
