@@ -4,6 +4,41 @@
 create sequence drover.fence_sequence as bigint minvalue 1 maxvalue 9223372036854775807 start 1 cache 1;
 create sequence drover.id_sequence as bigint minvalue 0 maxvalue 4194303 start 0 cache 64 cycle;
 
+create table drover.budget (
+  id bigint generated always as identity not null,
+  namespace_id integer not null,
+  name text,
+  scope text not null,
+  workflow text,
+  root_run_id bigint,
+  run_id bigint,
+  step_number integer,
+  step text,
+  provider text,
+  model text,
+  period text default 'none'::text not null,
+  limit_nanos bigint not null,
+  alert_percents integer[] default '{}'::integer[] not null,
+  when_exceeded text default 'fail'::text not null,
+  held_nanos bigint default 0 not null,
+  spent_nanos bigint default 0 not null,
+  period_started_at timestamp with time zone,
+  alerted_percent integer default 0 not null,
+  actor text default ''::text not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint budget_pkey PRIMARY KEY (id),
+  constraint budget_name_is_unique UNIQUE (namespace_id, name),
+  constraint budget_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id),
+  constraint budget_limit_is_not_negative CHECK (limit_nanos >= 0),
+  constraint budget_name_is_a_word CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'::text),
+  constraint budget_period_is_known CHECK (period = ANY (ARRAY['none'::text, 'day'::text, 'month'::text])),
+  constraint budget_scope_is_known CHECK (scope = ANY (ARRAY['step'::text, 'run'::text, 'workflow'::text, 'namespace'::text])),
+  constraint budget_scope_says_of_what CHECK ((scope = ANY (ARRAY['step'::text, 'run'::text])) = (root_run_id IS NOT NULL AND run_id IS NOT NULL AND name IS NULL) AND (scope = 'step'::text) = (step_number IS NOT NULL) AND (scope = 'workflow'::text) = (workflow IS NOT NULL)),
+  constraint budget_thresholds_are_percents CHECK (0 < ALL (alert_percents)),
+  constraint budget_waits_only_for_a_period CHECK (when_exceeded = 'fail'::text OR when_exceeded = 'wait'::text AND period <> 'none'::text)
+)
+with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_threshold=500, fillfactor=50);
+
 create table drover.class (
   id integer generated always as identity not null,
   namespace_id integer not null,
@@ -87,6 +122,44 @@ create table drover.holder_lease (
 )
 with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=100, fillfactor=50);
 
+create table drover.ledger (
+  id bigint not null,
+  at timestamp with time zone not null,
+  kind text not null,
+  namespace_id integer not null,
+  call_id bigint,
+  task_id bigint not null,
+  run_id bigint,
+  root_run_id bigint,
+  workflow text,
+  step text,
+  provider text,
+  model text,
+  requests smallint default 0 not null,
+  input_tokens bigint default 0 not null,
+  output_tokens bigint default 0 not null,
+  cost_nanos bigint default 0 not null,
+  gpu_ms bigint default 0 not null,
+  held_tokens bigint default 0 not null,
+  held_nanos bigint default 0 not null,
+  limit_ids integer[] default '{}'::integer[] not null,
+  budget_ids bigint[] default '{}'::bigint[] not null,
+  constraint ledger_pkey PRIMARY KEY (id),
+  constraint ledger_kind_is_known CHECK (kind = ANY (ARRAY['reserve'::text, 'settle'::text, 'release'::text, 'gpu'::text])),
+  constraint ledger_names_calls CHECK ((kind = 'gpu'::text) = (call_id IS NULL)),
+  constraint ledger_use_is_not_negative CHECK (requests >= 0 AND input_tokens >= 0 AND output_tokens >= 0 AND cost_nanos >= 0 AND gpu_ms >= 0)
+) partition by RANGE (id);
+
+create table drover.memory (
+  namespace_id integer not null,
+  scope text not null,
+  key text not null,
+  value json not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint memory_pkey PRIMARY KEY (namespace_id, scope, key),
+  constraint memory_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id)
+);
+
 create table drover.migration (
   name text not null,
   hash text not null,
@@ -103,6 +176,27 @@ create table drover.namespace (
   constraint namespace_name_is_a_word CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text)
 );
 
+create table drover.price (
+  id integer generated always as identity not null,
+  provider text not null,
+  model text not null,
+  input_nanos_per_million bigint not null,
+  output_nanos_per_million bigint not null,
+  effective_from timestamp with time zone default now() not null,
+  actor text not null,
+  constraint price_pkey PRIMARY KEY (id),
+  constraint price_is_unique UNIQUE (provider, model, effective_from),
+  constraint price_is_for_something CHECK (provider <> ''::text AND model <> ''::text),
+  constraint price_is_not_negative CHECK (input_nanos_per_million >= 0 AND output_nanos_per_million >= 0)
+);
+
+create table drover.provider_pause (
+  provider text not null,
+  model text not null,
+  until_at timestamp with time zone not null,
+  constraint provider_pause_pkey PRIMARY KEY (provider, model)
+);
+
 create table drover.queue (
   id integer generated always as identity not null,
   namespace_id integer not null,
@@ -117,6 +211,32 @@ create table drover.queue (
   constraint queue_type_belongs_to_workers_and_calls CHECK ((executor = ANY (ARRAY['worker'::text, 'llm'::text])) = (task_type <> ''::text))
 );
 
+create table drover.rate_limit (
+  id integer generated always as identity not null,
+  name text not null,
+  provider text,
+  model text,
+  namespace_id integer,
+  workflow text,
+  metric text not null,
+  window_seconds integer,
+  allowance bigint not null,
+  held bigint default 0 not null,
+  newest_slot bigint default 0 not null,
+  slots bigint[] default array_fill((0)::bigint, ARRAY[61]) not null,
+  actor text default ''::text not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint rate_limit_pkey PRIMARY KEY (id),
+  constraint rate_limit_name_is_unique UNIQUE (name),
+  constraint rate_limit_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id),
+  constraint rate_limit_allowance_is_not_negative CHECK (allowance >= 0),
+  constraint rate_limit_has_all_slots CHECK (cardinality(slots) = 61),
+  constraint rate_limit_metric_is_known CHECK (metric = ANY (ARRAY['requests'::text, 'tokens'::text, 'concurrent'::text])),
+  constraint rate_limit_name_is_a_word CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'::text),
+  constraint rate_limit_window_belongs_to_use CHECK ((metric = 'concurrent'::text) = (window_seconds IS NULL) AND window_seconds > 0)
+)
+with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, fillfactor=50);
+
 create table drover.run_final (
   run_id bigint not null,
   state text not null,
@@ -125,6 +245,7 @@ create table drover.run_final (
   steps_total integer not null,
   completed integer not null,
   failed integer not null,
+  tolerated integer not null,
   skipped integer not null,
   cancelled integer not null,
   fields json,
@@ -150,14 +271,17 @@ create table drover.run_open (
   cancel_reason text,
   stopping text,
   steps_total integer not null,
-  running integer default 0 not null,
   completed integer default 0 not null,
   failed integer default 0 not null,
+  tolerated integer default 0 not null,
   skipped integer default 0 not null,
   cancelled integer default 0 not null,
+  running integer default 0 not null,
+  held integer default 0 not null,
   fields json,
+  mailbox json,
   constraint run_open_pkey PRIMARY KEY (run_id),
-  constraint run_open_counts_are_not_negative CHECK (steps_total >= 0 AND running >= 0 AND completed >= 0 AND failed >= 0 AND skipped >= 0 AND cancelled >= 0),
+  constraint run_open_counts_are_not_negative CHECK (steps_total >= 0 AND completed >= 0 AND failed >= tolerated AND tolerated >= 0 AND skipped >= 0 AND cancelled >= 0 AND running >= 0 AND held >= 0),
   constraint run_open_stopping_is_known CHECK (stopping = ANY (ARRAY['cancelled'::text, 'deadline'::text, 'failed'::text]))
 )
 with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0.05, fillfactor=70);
@@ -173,6 +297,45 @@ create table drover.run_signal (
   constraint run_signal_kind_is_known CHECK (kind = ANY (ARRAY['start'::text, 'task'::text, 'run'::text, 'event'::text, 'decision'::text, 'cancel'::text]))
 )
 with (autovacuum_analyze_scale_factor=0.5, autovacuum_analyze_threshold=5000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_threshold=-1, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000);
+
+create table drover.schedule (
+  id integer generated always as identity not null,
+  namespace_id integer not null,
+  name text not null,
+  workflow text not null,
+  workflow_version integer,
+  input json default '{}'::json not null,
+  labels jsonb,
+  cron text not null,
+  time_zone text not null,
+  starts_at timestamp with time zone,
+  ends_at timestamp with time zone,
+  jitter_ms integer default 0 not null,
+  catch_up text not null,
+  catch_up_limit integer not null,
+  overlap text not null,
+  next_at timestamp with time zone,
+  due_at timestamp with time zone,
+  paused_at timestamp with time zone,
+  last_at timestamp with time zone,
+  last_run_id bigint,
+  error text,
+  error_at timestamp with time zone,
+  actor text not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint schedule_pkey PRIMARY KEY (id),
+  constraint schedule_name_is_unique UNIQUE (namespace_id, name),
+  constraint schedule_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id),
+  constraint schedule_catch_up_is_known CHECK (catch_up = ANY (ARRAY['skip'::text, 'latest'::text, 'all'::text])),
+  constraint schedule_catch_up_limit_is_positive CHECK (catch_up_limit > 0),
+  constraint schedule_error_is_whole CHECK ((error IS NULL) = (error_at IS NULL)),
+  constraint schedule_jitter_is_not_negative CHECK (jitter_ms >= 0),
+  constraint schedule_name_is_not_blank CHECK (name <> ''::text),
+  constraint schedule_next_time_is_whole CHECK ((next_at IS NULL) = (due_at IS NULL) AND due_at >= next_at),
+  constraint schedule_overlap_is_known CHECK (overlap = ANY (ARRAY['allow'::text, 'skip'::text]))
+)
+with (fillfactor=80);
 
 create table drover.step (
   run_id bigint not null,
@@ -257,6 +420,8 @@ create table drover.task_lease (
   cancel_requested_at timestamp with time zone,
   cancel_reason text,
   run_id bigint,
+  call_id bigint,
+  gpu_count integer,
   constraint task_lease_pkey PRIMARY KEY (task_id)
 )
 with (autovacuum_analyze_scale_factor=0.5, autovacuum_analyze_threshold=5000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_threshold=-1, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, fillfactor=90);
@@ -285,6 +450,10 @@ create table drover.task_waiting (
   attempt integer not null,
   reason text not null,
   until_at timestamp with time zone not null,
+  blocker text,
+  limit_id integer,
+  budget_id bigint,
+  needs bigint,
   constraint task_waiting_pkey PRIMARY KEY (task_id),
   constraint task_waiting_reason_is_known CHECK (reason = ANY (ARRAY['delayed'::text, 'retrying'::text, 'rate_limited'::text, 'blocked'::text]))
 )
@@ -313,6 +482,7 @@ create table drover.workflow_run (
   parent_run_id bigint,
   parent_step integer,
   parent_item integer,
+  depth smallint default 0 not null,
   input json default '{}'::json not null,
   idempotency_key text,
   labels jsonb,
@@ -336,62 +506,148 @@ create table drover.workflow_version (
   constraint workflow_version_format_is_known CHECK (format = ANY (ARRAY['drover'::text, 'dspy'::text, 'configurable-agents'::text, 'agent-orchestration-engine'::text]))
 );
 
+CREATE INDEX budget_of_namespace ON drover.budget USING btree (namespace_id) WHERE (root_run_id IS NULL);
+CREATE UNIQUE INDEX budget_of_run ON drover.budget USING btree (root_run_id, run_id, step_number) NULLS NOT DISTINCT WHERE (root_run_id IS NOT NULL);
 CREATE INDEX event_cursor ON ONLY drover.event USING btree (xid, id);
+CREATE INDEX ledger_of_namespace ON ONLY drover.ledger USING btree (namespace_id, at) WHERE (kind = ANY (ARRAY['settle'::text, 'gpu'::text]));
+CREATE INDEX ledger_of_run ON ONLY drover.ledger USING btree (root_run_id) WHERE (root_run_id IS NOT NULL);
 CREATE INDEX run_open_due ON drover.run_open USING btree (wake_at) WHERE (wake_at IS NOT NULL);
 CREATE INDEX run_signal_of_run ON drover.run_signal USING btree (run_id);
-CREATE INDEX step_pending ON ONLY drover.step USING btree (run_id, number, item) WHERE (state = 'pending'::text);
+CREATE INDEX schedule_due ON drover.schedule USING btree (due_at) WHERE ((paused_at IS NULL) AND (due_at IS NOT NULL));
+CREATE INDEX step_idle ON ONLY drover.step USING btree (run_id, state, number, item) WHERE (state = ANY (ARRAY['pending'::text, 'waiting'::text]));
 CREATE INDEX task_final_dead ON ONLY drover.task_final USING btree (state, task_id) WHERE (state <> 'completed'::text);
 CREATE INDEX task_labels ON ONLY drover.task USING gin (labels jsonb_path_ops) WHERE (labels IS NOT NULL);
 CREATE INDEX task_lease_cancelled ON drover.task_lease USING btree (holder_id) WHERE (cancel_requested_at IS NOT NULL);
 CREATE INDEX task_lease_limited ON drover.task_lease USING btree (limited_class_id) WHERE (limited_class_id IS NOT NULL);
+CREATE INDEX task_waiting_budget ON drover.task_waiting USING btree (budget_id, sort_key) WHERE (budget_id IS NOT NULL);
 CREATE INDEX task_waiting_due ON drover.task_waiting USING btree (until_at);
+CREATE INDEX task_waiting_limit ON drover.task_waiting USING btree (limit_id, sort_key) WHERE (limit_id IS NOT NULL);
+CREATE INDEX task_waiting_limit_until ON drover.task_waiting USING btree (limit_id, until_at) WHERE (limit_id IS NOT NULL);
 CREATE INDEX workflow_run_of_root ON ONLY drover.workflow_run USING btree (root_run_id);
 CREATE INDEX workflow_run_of_workflow ON ONLY drover.workflow_run USING btree (workflow_id, id) WHERE (parent_run_id IS NULL);
 
+create function drover.add_to_slots(p_slots bigint[], p_newest bigint, p_slot bigint, p_amount bigint)
+  returns bigint[] language plpgsql immutable;
+create function drover.admit(p_limit_ids integer[], p_budget_ids bigint[])
+  returns integer language plpgsql;
+create function drover.alert_budgets(p_budget_ids bigint[])
+  returns void language sql;
 create function drover.authorize(p_holder_id integer)
   returns void language plpgsql stable;
+create function drover.budget_text(p_budget drover.budget)
+  returns text language sql stable;
+create function drover.budgets_of(p_namespace_id integer, p_provider text, p_model text, p_workflow text, p_root_run_id bigint, p_run_id bigint, p_step_number integer)
+  returns bigint[] language plpgsql stable;
+create function drover.call_cost(p_input_tokens bigint, p_output_tokens bigint, p_input_nanos_per_million bigint, p_output_nanos_per_million bigint)
+  returns bigint language sql immutable;
 create function drover.cancel_task(p_task_id bigint, p_reason text, p_actor text)
   returns text language plpgsql;
+create function drover.charge_ended(p_leases drover.task_lease[], p_usages json[], p_is_request boolean[], p_pauses_ms bigint[])
+  returns void language plpgsql;
+create function drover.charge_gpus(p_task_ids bigint[], p_gpu_counts integer[], p_started_ats timestamp with time zone[])
+  returns void language sql;
+create function drover.claim_calls(p_holder_id integer, p_namespace_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer, p_may_wait boolean)
+  returns TABLE(task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json, max_output_tokens bigint) language plpgsql;
 create function drover.claim_queue(p_holder_id integer, p_namespace_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer)
   returns TABLE(task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json) language plpgsql;
 create function drover.class_allowance(p_class_id integer, p_asked integer, OUT allowed integer, OUT limited_class_id integer)
   returns record language plpgsql;
+create function drover.count_limit(p_id integer, p_metric text, p_window_seconds integer, p_newest bigint, OUT held bigint, OUT slots bigint[])
+  returns record language sql stable;
+create function drover.count_text(p_count bigint, p_noun text)
+  returns text language sql immutable;
+create function drover.delete_budget(p_namespace_id integer, p_name text, p_actor text)
+  returns boolean language plpgsql;
+create function drover.delete_limit(p_name text, p_actor text)
+  returns boolean language plpgsql;
 create function drover.drop_partitions(ended_before timestamp with time zone)
   returns SETOF text language plpgsql;
+create function drover.end_runs(p_ends json)
+  returns void language plpgsql;
 create function drover.ensure_node_login(p_namespace_id integer, p_name text, p_password text)
   returns text language plpgsql;
 create function drover.ensure_partitions(weeks_ahead integer DEFAULT 4)
   returns SETOF text language plpgsql;
 create function drover.id_base(at timestamp with time zone)
   returns bigint language sql immutable;
+create function drover.insert_runs(p_runs json)
+  returns void language sql;
 create function drover.insert_tasks(p_ids bigint[], p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_names text[], p_run_ids bigint[] DEFAULT NULL::bigint[], p_steps integer[] DEFAULT NULL::integer[], p_items integer[] DEFAULT NULL::integer[])
   returns void language plpgsql;
 create function drover.is_current(p_holder_id integer, p_epoch bigint)
   returns boolean language sql stable;
+create function drover.limit_text(p_limit drover.rate_limit)
+  returns text language sql stable;
+create function drover.limited_rounds(p_task_id bigint)
+  returns bigint language sql stable;
+create function drover.limits_of(p_namespace_id integer, p_provider text, p_model text, p_workflow text)
+  returns integer[] language sql stable;
+create function drover.money_text(p_nanos bigint)
+  returns text language sql immutable;
 create function drover.next_id()
   returns bigint language sql;
+create function drover.open_budgets(p_namespace_id integer, p_root_run_id bigint, p_run_id bigint, p_limit_nanos bigint, p_step_numbers integer[], p_steps text[], p_step_limits bigint[])
+  returns void language sql;
+create function drover.pause_ms(p_retry_after_ms bigint, p_rounds bigint)
+  returns bigint language sql immutable;
+create function drover.period_end(p_period text, p_at timestamp with time zone)
+  returns timestamp with time zone language sql stable;
+create function drover.period_start(p_period text, p_at timestamp with time zone)
+  returns timestamp with time zone language sql stable;
+create function drover.price_of(p_provider text, p_model text, p_at timestamp with time zone, OUT input_nanos_per_million bigint, OUT output_nanos_per_million bigint)
+  returns record language sql stable;
 create function drover.promote(max_count integer)
   returns integer language plpgsql;
+create function drover.read_call(p_execution json, OUT model text, OUT workflow text, OUT step text, OUT root_run_id bigint, OUT run_id bigint, OUT input_tokens bigint, OUT max_output_tokens bigint)
+  returns record language sql immutable;
+create function drover.read_key(p_text text)
+  returns bigint language sql immutable;
 create function drover.ready_queues(p_holder drover.holder, p_class_names text[])
   returns TABLE(queue_id integer, class_id integer, class_name text, task_type text, executor text, namespace text) language sql stable;
 create function drover.redrive_task(p_task_id bigint, p_actor text)
   returns text language plpgsql;
 create function drover.refusal(p_holder_id integer, p_epoch bigint)
   returns text language sql stable;
+create function drover.refuse_ledger_change()
+  returns trigger language plpgsql;
 create function drover.renew(p_holder_id integer, p_epoch bigint, p_lease_seconds integer)
   returns boolean language sql;
+create function drover.reopen_run(p_run_id bigint, p_reset integer[], p_deadline_ms double precision)
+  returns boolean language plpgsql;
 create function drover.requeue(p_task_id bigint, p_queue_id integer, p_attempt integer)
   returns void language sql;
+create function drover.reserve(p_call drover.call_request, p_now timestamp with time zone, OUT verdict text, OUT call_id bigint, OUT max_output_tokens bigint, OUT reason text, OUT message text, OUT limit_id integer, OUT budget_id bigint, OUT needs bigint, OUT until_at timestamp with time zone)
+  returns record language plpgsql;
 create function drover.retry_delay_ms(strategy text, base_ms bigint, max_ms bigint, factor double precision, failures integer, jitter double precision)
   returns bigint language sql immutable;
+create function drover.selects(p_selector text, p_name text)
+  returns boolean language sql immutable;
+create function drover.set_budget(p_namespace_id integer, p_name text, p_scope text, p_workflow text, p_provider text, p_model text, p_period text, p_limit_nanos bigint, p_alert_percents integer[], p_when_exceeded text, p_actor text)
+  returns text language plpgsql;
 create function drover.set_class_limit(p_namespace_id integer, p_name text, p_limit integer)
   returns boolean language plpgsql;
+create function drover.set_limit(p_name text, p_provider text, p_model text, p_namespace_id integer, p_workflow text, p_metric text, p_window_seconds integer, p_allowance bigint, p_actor text)
+  returns integer language plpgsql;
+create function drover.settle_answers(p_call_ids bigint[], p_task_ids bigint[], p_all_task_ids bigint[], p_all_results json[])
+  returns void language plpgsql;
 create function drover.settle_attempt(p_lease drover.task_lease, p_class text, p_message text, p_details json, p_result json, p_retry_after_ms bigint)
   returns text language plpgsql;
+create function drover.settle_calls(p_call_ids bigint[], p_usages json[], p_is_request boolean[], p_pauses_ms bigint[])
+  returns void language plpgsql;
 create function drover.signal_tasks(p_run_ids bigint[], p_task_ids bigint[])
   returns void language plpgsql;
+create function drover.slot_at(p_window_seconds integer, p_at timestamp with time zone)
+  returns bigint language sql immutable;
+create function drover.slots_freed_at(p_slots bigint[], p_newest bigint, p_window_seconds integer, p_amount bigint, p_now timestamp with time zone)
+  returns timestamp with time zone language plpgsql immutable;
+create function drover.slots_used(p_slots bigint[], p_newest bigint, p_window_seconds integer, p_now timestamp with time zone)
+  returns bigint language plpgsql immutable;
 create function drover.sort_key(task_id bigint, priority integer)
   returns bigint language sql immutable;
+create function drover.step_json(p_step drover.step)
+  returns json language sql stable;
+create function drover.stop_units(p_run_id bigint, p_reason text)
+  returns void language plpgsql;
 create function drover.submit(p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_hints text[] DEFAULT NULL::text[])
   returns bigint[] language plpgsql;
 create function drover.submit_failed(p_namespace_id integer, p_actor text, p_queue_id integer, p_payload json, p_name text, p_hash bytea, p_error json)
@@ -404,8 +660,22 @@ create function drover.sweep(p_server_started_at timestamp with time zone DEFAUL
   returns json language plpgsql;
 create function drover.take_back(p_task_ids bigint[], p_fences bigint[], p_class text, p_message text)
   returns integer language plpgsql;
+create function drover.take_back_each(p_task_ids bigint[], p_fences bigint[], p_classes text[], p_messages text[])
+  returns integer language plpgsql;
+create function drover.take_runs(p_runs integer, p_signals integer)
+  returns TABLE(run_id bigint, now_ms double precision, run json, open json, signals json) language plpgsql;
 create function drover.task_state(p_task_ids bigint[])
   returns TABLE(task_id bigint, state text) language sql stable;
+create function drover.token_count(p_value json)
+  returns bigint language sql immutable;
+create function drover.turn_slots(p_slots bigint[], p_newest bigint, p_slot bigint)
+  returns bigint[] language plpgsql immutable;
+create function drover.usage_of(p_report json)
+  returns json language sql immutable;
+create function drover.verify_ledger()
+  returns TABLE(kind text, name text, counter text, expected numeric, actual numeric) language sql stable;
+create function drover.write_advance(p_plan json)
+  returns void language plpgsql;
 create function node.claim(p_holder_id integer, p_epoch bigint, p_limit integer)
   returns TABLE(task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, type text, class text) language plpgsql security definer;
 create function node.complete(p_holder_id integer, p_epoch bigint, p_task_ids bigint[], p_fences bigint[], p_results json[])

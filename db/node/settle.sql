@@ -20,6 +20,12 @@ declare
   done_ids bigint[];
   step_run_ids bigint[];
   step_task_ids bigint[];
+  -- Leases that are charged: calls of models and GPUs.
+  call_ids bigint[];
+  call_task_ids bigint[];
+  gpu_task_ids bigint[];
+  gpu_counts integer[];
+  gpu_starts timestamptz[];
 begin
   perform drover.authorize(p_holder_id);
   if not drover.is_current(p_holder_id, p_epoch) then
@@ -31,7 +37,7 @@ begin
     -- in key order whatever the statistics say (a join planned for few rows took 180 ms for 1,000).
     delete from drover.task_lease l
      where l.task_id = any (p_task_ids) and l.fence = any (p_fences) and l.holder_id = p_holder_id
-    returning l.task_id, l.fence, l.attempt, l.started_at, l.run_id
+    returning l.task_id, l.fence, l.attempt, l.started_at, l.run_id, l.call_id, l.gpu_count
   ), final as (
     insert into drover.task_final (task_id, state, attempt, holder_id, started_at, finished_at, result)
     select d.task_id, 'completed', d.attempt, p_holder_id, d.started_at, clock_timestamp(), i.result
@@ -39,8 +45,11 @@ begin
       left join unnest(p_task_ids, p_fences, p_results) as i (task_id, fence, result) on i.task_id = d.task_id and i.fence = d.fence
   )
   select array_agg(d.task_id), array_agg(d.run_id) filter (where d.run_id is not null),
-         array_agg(d.task_id) filter (where d.run_id is not null)
-    into done_ids, step_run_ids, step_task_ids
+         array_agg(d.task_id) filter (where d.run_id is not null),
+         array_agg(d.call_id) filter (where d.call_id is not null), array_agg(d.task_id) filter (where d.call_id is not null),
+         array_agg(d.task_id) filter (where d.gpu_count is not null), array_agg(d.gpu_count) filter (where d.gpu_count is not null),
+         array_agg(d.started_at) filter (where d.gpu_count is not null)
+    into done_ids, step_run_ids, step_task_ids, call_ids, call_task_ids, gpu_task_ids, gpu_counts, gpu_starts
     from done d;
   if done_ids is not null then
     insert into drover.event (id, namespace_id, kind, actor, task_ids)
@@ -49,6 +58,12 @@ begin
   end if;
   if step_run_ids is not null then
     perform drover.signal_tasks(step_run_ids, step_task_ids);
+  end if;
+  if call_ids is not null then
+    perform drover.settle_answers(call_ids, call_task_ids, p_task_ids, p_results);
+  end if;
+  if gpu_task_ids is not null then
+    perform drover.charge_gpus(gpu_task_ids, gpu_counts, gpu_starts);
   end if;
   if coalesce(cardinality(done_ids), 0) < cardinality(p_task_ids) then
     return query select u from unnest(p_task_ids) u where done_ids is null or u <> all (done_ids);
@@ -68,6 +83,11 @@ as $$
 declare
   item record;
   lease drover.task_lease;
+  -- What is charged is charged at the end, after all rows of leases are ours.
+  charged drover.task_lease[] := '{}';
+  usages json[] := '{}';
+  requests boolean[] := '{}';
+  pauses bigint[] := '{}';
 begin
   perform drover.authorize(p_holder_id);
   if not drover.is_current(p_holder_id, p_epoch) then
@@ -84,10 +104,20 @@ begin
     returning * into lease;
     if found then
       perform drover.settle_attempt(lease, coalesce(nullif(item.class, ''), 'error'), item.message, item.details, item.result, item.retry_after_ms);
+      if lease.call_id is not null or lease.gpu_count is not null then
+        charged := charged || lease;
+        usages := usages || coalesce(drover.usage_of(item.details), drover.usage_of(item.result));
+        requests := requests || (coalesce(item.class, '') not in ('released', 'invalid_execution'));
+        pauses := pauses || case when item.class = 'rate_limited' and lease.call_id is not null
+          then drover.pause_ms(item.retry_after_ms, drover.limited_rounds(lease.task_id) - 1) end;
+      end if;
     else
       return next item.task_id;
     end if;
   end loop;
+  if charged <> '{}' then
+    perform drover.charge_ended(charged, usages, requests, pauses);
+  end if;
 end $$;
 
 -- Appends a chunk of an attempt's log, once however often it is sent; false when the claim is no longer held.

@@ -67,6 +67,7 @@ declare
   batch_ids bigint[];
   free integer;
   has_more boolean := false;
+  has_called boolean := false;
 begin
   perform drover.authorize(p_holder_id);
   select * into control from drover.control;
@@ -94,12 +95,25 @@ begin
       if allowance.allowed <= 0 then
         continue;
       end if;
-      select json_agg(json_build_object('task_id', q.task_id::text, 'fence', q.fence::text, 'attempt', q.attempt,
-          'class', ready.class_name, 'executor', ready.executor, 'type', ready.task_type, 'namespace', ready.namespace,
-          'name', q.name, 'timeout_seconds', q.timeout_seconds, 'payload', q.payload, 'execution', q.execution)),
-          array_agg(q.task_id)
-        into batch, batch_ids
-        from drover.claim_queue(p_holder_id, holder.namespace_id, ready.queue_id, allowance.limited_class_id, allowance.allowed) q;
+      if ready.executor = 'llm' then
+        select json_agg(json_build_object('task_id', q.task_id::text, 'fence', q.fence::text, 'attempt', q.attempt,
+            'class', ready.class_name, 'executor', ready.executor, 'type', ready.task_type, 'namespace', ready.namespace,
+            'name', q.name, 'timeout_seconds', q.timeout_seconds, 'payload', q.payload, 'execution', q.execution,
+            'grant', json_build_object('maxOutputTokens', q.max_output_tokens))),
+            array_agg(q.task_id)
+          into batch, batch_ids
+          from drover.claim_calls(p_holder_id, holder.namespace_id, ready.queue_id, allowance.limited_class_id, allowance.allowed,
+            not has_called) q;
+        has_called := true;
+        has_more := has_more or exists (select from drover.task_ready r where r.queue_id = ready.queue_id);
+      else
+        select json_agg(json_build_object('task_id', q.task_id::text, 'fence', q.fence::text, 'attempt', q.attempt,
+            'class', ready.class_name, 'executor', ready.executor, 'type', ready.task_type, 'namespace', ready.namespace,
+            'name', q.name, 'timeout_seconds', q.timeout_seconds, 'payload', q.payload, 'execution', q.execution)),
+            array_agg(q.task_id)
+          into batch, batch_ids
+          from drover.claim_queue(p_holder_id, holder.namespace_id, ready.queue_id, allowance.limited_class_id, allowance.allowed) q;
+      end if;
       if batch_ids is not null then
         batches := batches || batch;
         task_ids := task_ids || batch_ids;
@@ -159,6 +173,8 @@ begin
   end if;
   for ready in select * from drover.ready_queues(holder, holder.classes) loop
     exit when remaining <= 0;
+    -- Calls of models are claimed by nodes, which are told what they were granted.
+    continue when ready.executor = 'llm';
     select * into allowance from drover.class_allowance(ready.class_id, remaining);
     continue when allowance.allowed <= 0;
     return query

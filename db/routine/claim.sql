@@ -54,13 +54,14 @@ begin
     returning r.task_id, r.attempt
   ), spec as (
     select g.task_id, g.attempt + 1 as attempt, nextval('drover.fence_sequence') as fence,
-           t.timeout_seconds, t.name, t.payload, t.execution, t.run_id
+           t.timeout_seconds, t.name, t.payload, t.execution, t.run_id,
+           drover.token_count(t.execution -> 'resources' -> 'gpuCount') as gpu_count
       from gone g
       join drover.task t on t.id = g.task_id
   ), leased as (
-    insert into drover.task_lease (task_id, fence, holder_id, queue_id, limited_class_id, attempt, deadline_at, run_id)
+    insert into drover.task_lease (task_id, fence, holder_id, queue_id, limited_class_id, attempt, deadline_at, run_id, gpu_count)
     select s.task_id, s.fence, p_holder_id, p_queue_id, p_limited_class_id, s.attempt,
-           now() + (s.timeout_seconds + 60) * interval '1 second', s.run_id
+           now() + (s.timeout_seconds + 60) * interval '1 second', s.run_id, nullif(least(s.gpu_count, 1000), 0)::integer
       from spec s
   ), told as (
     insert into drover.event (id, namespace_id, kind, actor, task_ids)

@@ -24,7 +24,7 @@ begin
   for monday in
     select date_trunc('week', now() at time zone 'utc') at time zone 'utc' + w * interval '7 days' from generate_series(0, weeks_ahead) w
   loop
-    foreach parent in array array['task', 'task_final', 'task_attempt', 'task_log', 'event', 'workflow_run', 'run_final', 'step'] loop
+    foreach parent in array array['task', 'task_final', 'task_attempt', 'task_log', 'event', 'workflow_run', 'run_final', 'step', 'ledger'] loop
       part := parent || '_' || to_char(monday at time zone 'utc', 'YYYYMMDD');
       if to_regclass('drover.' || part) is null then
         execute format('create table drover.%I partition of drover.%I for values from (%s) to (%s)',
@@ -38,7 +38,8 @@ begin
   end loop;
 end $$;
 
--- Drops the partitions that ended before the given time; returns their names.
+-- Drops the partitions that ended before the given time; returns their names. The ledger keeps its own: money is asked
+-- about for years.
 create or replace function drover.drop_partitions(ended_before timestamptz) returns setof text
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -60,7 +61,7 @@ begin
     select c.relname from pg_inherits i
       join pg_class c on c.oid = i.inhrelid
       join pg_class p on p.oid = i.inhparent
-     where p.relnamespace = 'drover'::regnamespace and p.relkind = 'p' and c.relkind = 'r'
+     where p.relnamespace = 'drover'::regnamespace and p.relkind = 'p' and c.relkind = 'r' and p.relname <> 'ledger'
        and to_date(substring(c.relname from '\d{8}$'), 'YYYYMMDD') + 7 <= (ended_before at time zone 'utc')::date
        and (oldest_open is null
             or drover.id_base((to_date(right(c.relname, 8), 'YYYYMMDD') + 7)::timestamp at time zone 'utc') <= oldest_open)

@@ -51,6 +51,8 @@ declare
   delay_ms bigint;
   -- Ten years: what is later than the calendar of timestamps could not be stored.
   longest_delay_ms constant bigint := 315360000000;
+  -- How often in a row a model's provider refused this task for now.
+  rounds bigint := 0;
   error json := json_build_object('class', p_class, 'message', p_message, 'details', p_details);
 begin
   select * into task from drover.task t where t.id = p_lease.task_id;
@@ -74,13 +76,19 @@ begin
     from drover.task_attempt a
    where a.task_id = p_lease.task_id and a.is_counted;
 
+  if p_class = 'rate_limited' and p_lease.call_id is not null then
+    rounds := drover.limited_rounds(p_lease.task_id);
+  end if;
+
   verdict := case
     when p_lease.cancel_requested_at is not null or p_class = 'cancelled' then 'cancelled'
     when p_class in ('drained', 'released') then 'released'
     when p_class in ('lease_expired', 'lease_lost', 'agent_restarted') then
       case when (tally.losses >= 3 and tally.holders >= 2) or tally.losses >= 10 then 'quarantined' else 'lost' end
-    when p_class in ('provider_refused', 'provider_denied', 'content_filtered', 'invalid_execution', 'mount_refused', 'quarantined') or policy.is_excluded
-      or tally.failures >= policy.max_attempts then 'failed'
+    when p_class in ('provider_refused', 'provider_denied', 'content_filtered', 'limit_exceeded', 'budget_exceeded', 'invalid_execution', 'mount_refused', 'quarantined') or policy.is_excluded then 'failed'
+    -- The call was not taken: it waits as long as the provider says, which is no failure of its own.
+    when p_class = 'rate_limited' and p_lease.call_id is not null and rounds < 20 then 'limited'
+    when tally.failures >= policy.max_attempts then 'failed'
     else 'retrying'
   end;
 
@@ -101,8 +109,14 @@ begin
   else
     insert into drover.task_attempt (task_id, fence, attempt, holder_id, started_at, outcome, error)
     values (p_lease.task_id, p_lease.fence, p_lease.attempt, p_lease.holder_id, p_lease.started_at,
-      case verdict when 'retrying' then 'failed' else verdict end, error);
-    if verdict = 'retrying' then
+      case verdict when 'retrying' then 'failed' when 'limited' then 'released' else verdict end, error);
+    if verdict = 'limited' then
+      insert into drover.task_waiting (task_id, queue_id, sort_key, attempt, reason, until_at, blocker)
+      values (task.id, p_lease.queue_id, drover.sort_key(task.id, task.priority), p_lease.attempt, 'rate_limited',
+        -- A little after the pause of its model, which is written at the end of this transaction.
+        clock_timestamp() + (drover.pause_ms(p_retry_after_ms, rounds) + 50) * interval '1 millisecond',
+        'its provider, which refused it for now (429)');
+    elsif verdict = 'retrying' then
       delay_ms := least(longest_delay_ms, coalesce(p_retry_after_ms,
         drover.retry_delay_ms(policy.strategy, policy.base_ms, policy.max_ms, policy.factor,
           tally.failures::integer, case when policy.has_jitter then random() else 1 end)));
@@ -123,14 +137,38 @@ begin
   return verdict;
 end $$;
 
+-- How often in a row a task was refused with 429 last.
+create or replace function drover.limited_rounds(p_task_id bigint) returns bigint
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select count(*) from drover.task_attempt a
+   where a.task_id = p_task_id and a.is_counted and a.outcome = 'released' and a.error ->> 'class' = 'rate_limited'
+     and a.fence > coalesce((
+       select max(b.fence) from drover.task_attempt b
+        where b.task_id = p_task_id and not (b.outcome = 'released' and b.error ->> 'class' = 'rate_limited')), 0);
+$$;
+
 -- Takes back leases whose holder is gone or whose deadline has passed; each counts as a loss, or as a timeout.
 create or replace function drover.take_back(p_task_ids bigint[], p_fences bigint[], p_class text, p_message text) returns integer
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return drover.take_back_each(p_task_ids, p_fences, array_fill(p_class, array[coalesce(cardinality(p_task_ids), 0)]),
+    array_fill(p_message, array[coalesce(cardinality(p_task_ids), 0)]));
+end $$;
+
+-- The same with a reason for each. Everything that is charged is charged at the end, after all rows of leases are ours.
+create or replace function drover.take_back_each(p_task_ids bigint[], p_fences bigint[], p_classes text[], p_messages text[]) returns integer
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
   lease drover.task_lease;
+  place integer;
+  charged drover.task_lease[] := '{}';
   taken integer := 0;
 begin
   -- In the order of keys, as completions lock them, so that neither waits for the other in a circle.
@@ -140,8 +178,17 @@ begin
      where l.task_id = any (p_task_ids) and l.fence = any (p_fences)
     returning l.*
   loop
-    perform drover.settle_attempt(lease, p_class, p_message, null, null, null);
+    place := array_position(p_fences, lease.fence);
+    perform drover.settle_attempt(lease, p_classes[place], p_messages[place], null, null, null);
+    if lease.call_id is not null or lease.gpu_count is not null then
+      charged := charged || lease;
+    end if;
     taken := taken + 1;
   end loop;
+  if charged <> '{}' then
+    -- Whether the call was made, and what it used, nobody knows: it is released.
+    perform drover.charge_ended(charged, array_fill(null::json, array[cardinality(charged)]),
+      array_fill(false, array[cardinality(charged)]), null);
+  end if;
   return taken;
 end $$;

@@ -13,6 +13,8 @@ declare
   taken integer := 0;
   promoted integer;
   live integer;
+  -- Everyone has had the time to report since the last outage.
+  is_settled boolean;
 begin
   if not pg_try_advisory_xact_lock(1146244950, 2) then
     return null;
@@ -28,7 +30,8 @@ begin
   returning * into control;
 
   horizon := now() - control.lease_margin_seconds * interval '1 second';
-  if control.resumed_at + (control.lease_seconds + control.lease_margin_seconds) * interval '1 second' <= now() then
+  is_settled := control.resumed_at + (control.lease_seconds + control.lease_margin_seconds) * interval '1 second' <= now();
+  if is_settled then
     with silent as (
       select l.holder_id from drover.holder_lease l where l.expires_at < horizon order by 1 for update skip locked
     ), gone as (
@@ -40,21 +43,26 @@ begin
       select drover.next_id(), m.namespace_id, m.kind || '.lost', 'sweep', json_build_object('name', m.name) from marked m
     )
     select array_agg(id) into lost_ids from marked;
-    -- What ran past its limit during an outage may have ended well, and be about to be reported.
-    select drover.take_back(array_agg(l.task_id), array_agg(l.fence), 'timeout',
-        'The attempt ran past its time limit and its holder did not report.')
-      into taken
-      from drover.task_lease l where l.deadline_at < horizon;
   end if;
-  -- Leases of holders without a lease of their own: of those just lost, and of any that left in between.
-  taken := coalesce(taken, 0) + coalesce((
-    select drover.take_back(array_agg(l.task_id), array_agg(l.fence), 'lease_expired',
-        'The lease of its holder ended without renewal.')
-      from drover.task_lease l
-     where not exists (select from drover.holder_lease h where h.holder_id = l.holder_id)), 0);
+  -- Leases of holders without a lease of their own: of those just lost, and of any that left in between. What ran past
+  -- its limit during an outage may have ended well, and be about to be reported.
+  select drover.take_back_each(array_agg(l.task_id), array_agg(l.fence), array_agg(l.class), array_agg(l.message))
+    into taken
+    from (
+      select t.task_id, t.fence, 'lease_expired' as class, 'The lease of its holder ended without renewal.' as message
+        from drover.task_lease t
+       where not exists (select from drover.holder_lease h where h.holder_id = t.holder_id)
+      union all
+      select t.task_id, t.fence, 'timeout', 'The attempt ran past its time limit and its holder did not report.'
+        from drover.task_lease t
+       where is_settled and t.deadline_at < horizon and exists (select from drover.holder_lease h where h.holder_id = t.holder_id)) l;
   promoted := drover.promote(10000);
+  -- Whoever stands in line and was passed over: limits are raised, tasks ahead are cancelled, periods begin.
+  perform drover.admit(
+    array(select l.id from drover.rate_limit l where exists (select from drover.task_waiting w where w.limit_id = l.id)),
+    array(select b.id from drover.budget b where exists (select from drover.task_waiting w where w.budget_id = b.id)));
   perform drover.sum_events();
-  return json_build_object('live', live, 'lost', coalesce(cardinality(lost_ids), 0), 'taken', taken, 'promoted', promoted);
+  return json_build_object('live', live, 'lost', coalesce(cardinality(lost_ids), 0), 'taken', coalesce(taken, 0), 'promoted', promoted);
 end $$;
 
 -- Adds the events since the last call to their totals. Events whose transaction may still be running wait.

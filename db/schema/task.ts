@@ -51,6 +51,10 @@ export const taskWaiting = drover.table("task_waiting", {
   attempt: integer().notNull(),
   reason: text().$type<"delayed" | "retrying" | "rate_limited" | "blocked">().notNull(),
   until_at: timestamp({ withTimezone: true }).notNull(),
+  blocker: text(),
+  limit_id: integer(),
+  budget_id: key(),
+  needs: key(),
 });
 
 /** Running tasks, each under a fence. */
@@ -66,6 +70,8 @@ export const taskLease = drover.table("task_lease", {
   cancel_requested_at: timestamp({ withTimezone: true }),
   cancel_reason: text(),
   run_id: key(),
+  call_id: key(),
+  gpu_count: integer(),
 });
 
 /** Tasks that have ended. */

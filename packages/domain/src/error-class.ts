@@ -28,6 +28,8 @@ export const errorClasses = {
     meaning: "The provider of a model did not accept the node's key, or its account may not do this.",
   },
   content_filtered: { fate: "final", meaning: "The provider of a model withheld the answer for its content." },
+  limit_exceeded: { fate: "final", meaning: "The call of a model is larger than a rate limit ever allows." },
+  budget_exceeded: { fate: "final", meaning: "What the call of a model may cost is more than a budget has left." },
   invalid_execution: { fate: "final", meaning: "The execution section cannot be run as it is." },
   mount_refused: { fate: "final", meaning: "A mount lies outside the paths that the node's operator allows." },
   cancelled: { fate: "final", meaning: "Somebody cancelled the task." },
