@@ -4,6 +4,7 @@ import type { Metrics } from "@drover/daemon/metric";
 import type { Wakeups } from "@drover/db/listen";
 import { ClassService } from "@drover/proto/drover/class";
 import { NodeService } from "@drover/proto/drover/node";
+import { ScheduleService } from "@drover/proto/drover/schedule";
 import { TaskService } from "@drover/proto/drover/task";
 import { WorkerService } from "@drover/proto/drover/worker";
 import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
@@ -15,13 +16,21 @@ import { classService } from "./rpc/class.ts";
 import { type HealthSource, registerHealth } from "./rpc/health.ts";
 import { nodeService } from "./rpc/node.ts";
 import { registerReflection } from "./rpc/reflection.ts";
+import { scheduleService } from "./rpc/schedule.ts";
 import { taskService } from "./rpc/task.ts";
 import type { Validation } from "./rpc/validate.ts";
 import { workerService } from "./rpc/worker.ts";
 import type { TaskWatch } from "./watch.ts";
 
 /** The services of the contract that this server speaks. */
-export const services = [TaskService, ClassService, NodeService, WorkerService, OrchestratorService] as const;
+export const services = [
+  TaskService,
+  ClassService,
+  NodeService,
+  WorkerService,
+  ScheduleService,
+  OrchestratorService,
+] as const;
 
 export interface RouteOptions {
   deps: Deps;
@@ -41,6 +50,7 @@ export function registerRoutes(router: ConnectRouter, options: RouteOptions): vo
   router.service(ClassService, classService(deps));
   router.service(NodeService, nodeService(deps));
   router.service(WorkerService, workerService({ deps, wakeups }));
+  router.service(ScheduleService, scheduleService(deps));
   router.service(OrchestratorService, orchestratorService({ deps, submitTask, watch, metrics, health }));
   registerHealth(router, serving);
   registerReflection(router, services);
