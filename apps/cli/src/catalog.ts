@@ -3,6 +3,14 @@ import { classCreate, classLimit, classList, classPause, classResume } from "./c
 import { completion } from "./command/completion.ts";
 import { agent, api, migrate } from "./command/daemon.ts";
 import { nodeGet, nodeList, nodeLogin } from "./command/node.ts";
+import {
+  scheduleDelete,
+  scheduleGet,
+  scheduleList,
+  schedulePause,
+  schedulePut,
+  scheduleResume,
+} from "./command/schedule.ts";
 import { status } from "./command/status.ts";
 import { taskCancel } from "./command/task-cancel.ts";
 import { taskGet } from "./command/task-get.ts";
@@ -30,6 +38,12 @@ export const commands: readonly Command[] = [
   classPause,
   classResume,
   classLimit,
+  schedulePut,
+  scheduleList,
+  scheduleGet,
+  schedulePause,
+  scheduleResume,
+  scheduleDelete,
   nodeList,
   nodeGet,
   nodeLogin,

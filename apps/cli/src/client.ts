@@ -3,6 +3,7 @@ import { type Client as RpcClient, Code, ConnectError, createClient, type Interc
 import { DroverError } from "@drover/domain/error";
 import { ClassService } from "@drover/proto/drover/class";
 import { NodeService } from "@drover/proto/drover/node";
+import { ScheduleService } from "@drover/proto/drover/schedule";
 import { TaskService } from "@drover/proto/drover/task";
 import type { World } from "./world.ts";
 
@@ -13,6 +14,7 @@ export interface Client {
   tasks: RpcClient<typeof TaskService>;
   classes: RpcClient<typeof ClassService>;
   nodes: RpcClient<typeof NodeService>;
+  schedules: RpcClient<typeof ScheduleService>;
 }
 
 export interface ClientOptions {
@@ -34,6 +36,7 @@ export function createApiClient({ connect, address, namespace, timeoutMs = 30_00
     tasks: createClient(TaskService, transport),
     classes: createClient(ClassService, transport),
     nodes: createClient(NodeService, transport),
+    schedules: createClient(ScheduleService, transport),
   };
 }
 

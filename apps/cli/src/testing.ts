@@ -1,6 +1,7 @@
 import { type ConnectRouter, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
 import { ClassService } from "@drover/proto/drover/class";
 import { NodeService } from "@drover/proto/drover/node";
+import { ScheduleService } from "@drover/proto/drover/schedule";
 import { TaskService } from "@drover/proto/drover/task";
 import { runDrover } from "./run.ts";
 import type { Terminal, World } from "./world.ts";
@@ -16,6 +17,7 @@ export interface TestDroverOptions {
   tasks?: Partial<ServiceImpl<typeof TaskService>>;
   classes?: Partial<ServiceImpl<typeof ClassService>>;
   nodes?: Partial<ServiceImpl<typeof NodeService>>;
+  schedules?: Partial<ServiceImpl<typeof ScheduleService>>;
   env?: Record<string, string>;
   stdin?: string;
   stop?: AbortSignal;
@@ -29,13 +31,18 @@ export function createTestDrover(options: TestDroverOptions = {}): (...args: str
     tasks = {},
     classes = {},
     nodes = {},
+    schedules = {},
     env = {},
     stdin = "",
     columns,
     stop = new AbortController().signal,
   } = options;
   const routes = (router: ConnectRouter) =>
-    void router.service(TaskService, tasks).service(ClassService, classes).service(NodeService, nodes);
+    void router
+      .service(TaskService, tasks)
+      .service(ClassService, classes)
+      .service(NodeService, nodes)
+      .service(ScheduleService, schedules);
   return async (...args) => {
     const [stdout, stderr] = [createTerminal(columns), createTerminal(columns)];
     const world: World = {
