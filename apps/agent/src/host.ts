@@ -10,7 +10,7 @@ import { appendLog } from "@drover/db/node/settle";
 import { createAgent } from "./agent.ts";
 import { createDockerExecutor } from "./executor/docker.ts";
 import { createLlmExecutor } from "./executor/llm/llm.ts";
-import type { ProviderConfig } from "./executor/llm/provider-config.ts";
+import { type ProviderConfig, withCallSlots } from "./executor/llm/provider-config.ts";
 import { createProcessExecutor } from "./executor/process.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { metrics as declarations } from "./metric.ts";
@@ -40,7 +40,7 @@ export async function createHost({
   onSuperseded,
   log,
 }: HostOptions): Promise<Service[]> {
-  const slots = { ...(providers.length > 0 && { llm: 8 }), ...Object.fromEntries(values.slots) };
+  const slots = withCallSlots(values.slots, providers);
   const db = openDatabase({
     url: databaseUrl,
     maxConnections: 1,

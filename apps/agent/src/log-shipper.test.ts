@@ -43,6 +43,16 @@ describe("shipped log", () => {
     expect(texts()).toEqual(["stdout: one", "stderr: bad", "stdout: two", "stdout: three"]);
   });
 
+  it("ships the pieces of an answer as they come, as one text for all that waited", async () => {
+    const { shipped, chunks } = setup();
+    shipped.write("token", "The ", at);
+    shipped.write("token", "first\nli", at);
+    await expect.poll(() => chunks.map(({ lines }) => lines)).toEqual([[["token", 1000, "The first\nli"]]]);
+    shipped.write("token", "ne", at);
+    await shipped.end();
+    expect(chunks.at(-1)?.lines).toEqual([["token", 1000, "ne"]]);
+  });
+
   it("ships while the task still runs", async () => {
     const { shipped, chunks } = setup();
     shipped.write("stdout", "early\n", at);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { defineConfig } from "@drover/daemon/config";
-import { readProviders } from "./provider-config.ts";
+import { readProviders, withCallSlots } from "./provider-config.ts";
 import { checkLlmSettings, llmSettings, withKnownNames } from "./setting.ts";
 
 const key = "sk-0123456789";
@@ -86,6 +86,13 @@ describe("the providers of an agent", () => {
   it("have echo among them only when it is asked for", () => {
     expect(read({ DROVER_AGENT_LLM_ECHO: "true" }).providers).toMatchObject([{ name: "echo", protocol: "echo" }]);
     expect(read({ DROVER_AGENT_LLM_ECHO: "false" }).providers).toEqual([]);
+  });
+
+  it("bring slots for calls, unless the operator says how many", () => {
+    const { providers } = read({ DROVER_AGENT_LLM_ECHO: "true" });
+    expect(withCallSlots(new Map([["gpu", 1]]), [])).toEqual({ gpu: 1 });
+    expect(withCallSlots(new Map([["gpu", 1]]), providers)).toEqual({ gpu: 1, llm: 8 });
+    expect(withCallSlots(new Map([["llm", 2]]), providers)).toEqual({ llm: 2 });
   });
 
   it("keep their keys out of what is logged at start", () => {

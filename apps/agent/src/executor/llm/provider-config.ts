@@ -72,6 +72,14 @@ export function readProviders(
   return [...known, ...compatible, ...(values.llmEcho ? [echo] : [])];
 }
 
+/** How many tasks of a class run here at once: calls, too, once there is somebody to call. */
+export function withCallSlots(
+  slots: ReadonlyMap<string, number>,
+  providers: readonly ProviderConfig[],
+): Record<string, number> {
+  return { ...(providers.length > 0 && { llm: 8 }), ...Object.fromEntries(slots) };
+}
+
 const keyPrefix = "DROVER_AGENT_LLM_KEY_";
 
 function keyName(provider: string): string {

@@ -28,7 +28,7 @@ export function estimateUsage(call: LlmCall, { text, otherText }: Produced): Llm
 }
 
 /** Everything that a call sends, as one text. */
-export function promptText(call: LlmCall): string {
+function promptText(call: LlmCall): string {
   const messages = call.messages.map((message) => {
     if (message.role === "tool") return message.name + JSON.stringify(message.result);
     const calls = message.role === "assistant" && message.toolCalls ? JSON.stringify(message.toolCalls) : "";
