@@ -27,6 +27,8 @@ export interface TaskRow {
   finished_at: Date | null;
   waiting_reason: string | null;
   waiting_until: Date | null;
+  /** The limit or budget that it waits for. */
+  blocker: string | null;
   cancel_requested: boolean;
   error: { class: string; message: string | null; details: unknown } | null;
 }
@@ -175,7 +177,7 @@ export async function pendingFacts(
              where hl.expires_at > now() and h.state = 'ready' and q.executor = any (h.executors)
                and (h.kind = 'worker' or coalesce((h.slots ->> c.name)::integer, 0) > 0)
                and (h.classes is null or c.name = any (h.classes))
-               and (q.executor <> 'worker' or q.task_type = any (h.task_types) or '*' = any (h.task_types))) as live_holders,
+               and (q.executor not in ('worker', 'llm') or q.task_type = any (h.task_types) or '*' = any (h.task_types))) as live_holders,
            (select count(*) from drover.task_ready r
              where r.queue_id = q.id and (r.sort_key, r.task_id) < (drover.sort_key(t.id, t.priority), t.id)) as ahead
       from drover.task t
@@ -194,7 +196,7 @@ const overview = sql`
        else 'pending' end as state,
   coalesce(f.attempt, l.attempt, w.attempt, 0) as attempt,
   h.name as holder, coalesce(f.started_at, l.started_at) as started_at, f.finished_at,
-  w.reason as waiting_reason, w.until_at as waiting_until, l.cancel_requested_at is not null as cancel_requested`;
+  w.reason as waiting_reason, w.until_at as waiting_until, w.blocker, l.cancel_requested_at is not null as cancel_requested`;
 
 const places = sql`
   join drover.queue q on q.id = t.queue_id

@@ -34,6 +34,15 @@ describe("explainPending", () => {
     });
   });
 
+  it("names the limit or budget that holds a call back", () => {
+    const blocker = "limit tpm (100 tokens a minute)";
+    expect(explainPending(setup({ state: "waiting", waitingReason: "rate_limited", blocker, untilAt }))).toEqual({
+      reason: "rate_limited",
+      message: "It waits for limit tpm (100 tokens a minute) until 2026-05-01T12:00:00.000Z.",
+      untilMs: untilAt.getTime(),
+    });
+  });
+
   it("says how to resume a paused class, before anything else", () => {
     expect(explainPending(setup({ classPaused: true, classLimit: 0, liveHolders: 0 }))).toEqual({
       reason: "class_paused",
@@ -57,6 +66,15 @@ describe("explainPending", () => {
     expect(explainPending(setup({ liveHolders: 0, executor: "worker", taskType: "resize" }))).toMatchObject({
       reason: "no_holder",
       message: expect.stringContaining('type "resize" in class gpu'),
+    });
+  });
+
+  it("names the provider that no agent calls", () => {
+    expect(
+      explainPending(setup({ liveHolders: 0, executor: "llm", taskType: "openai", className: "llm" })),
+    ).toMatchObject({
+      reason: "no_holder",
+      message: expect.stringContaining('calls of provider "openai" in class llm'),
     });
   });
 

@@ -9,6 +9,8 @@ export interface PendingFacts {
   /** Set while the task is waiting. */
   waitingReason?: WaitingReason;
   untilAt?: Date;
+  /** What holds a limited or blocked task back: `limit tpm (100 tokens a minute)`. */
+  blocker?: string;
   className: string;
   classPaused: boolean;
   /** Absent: no limit. */
@@ -38,7 +40,7 @@ export function explainPending(facts: PendingFacts): PendingAnswer | undefined {
   return facts.state === "pending" ? explainQueued(facts) : undefined;
 }
 
-function explainWaiting({ waitingReason = "blocked", untilAt }: PendingFacts): PendingAnswer {
+function explainWaiting({ waitingReason = "blocked", untilAt, blocker }: PendingFacts): PendingAnswer {
   const causes: Record<WaitingReason, string> = {
     delayed: "It was submitted with a delay",
     retrying: "Its last attempt failed and the next one waits",
@@ -46,9 +48,10 @@ function explainWaiting({ waitingReason = "blocked", untilAt }: PendingFacts): P
     blocked: "Something else has to end first",
   };
   const until = untilAt === undefined ? "" : ` until ${untilAt.toISOString()}`;
+  const cause = blocker === undefined ? causes[waitingReason] : `It waits for ${blocker}`;
   return {
     reason: waitingReason,
-    message: `${causes[waitingReason]}${until}.`,
+    message: `${cause}${until}.`,
     ...(untilAt && { untilMs: untilAt.getTime() }),
   };
 }
@@ -74,6 +77,9 @@ function explainQueued(facts: PendingFacts): PendingAnswer {
 }
 
 function missingHolder({ className, executor, taskType }: PendingFacts): string {
+  if (executor === "llm") {
+    return `No live agent makes calls of provider "${taskType}" in class ${className}; start one that has its key, or look at \`drover node list\`.`;
+  }
   return executor === "worker"
     ? `No live worker handles type "${taskType}" in class ${className}; start one, or look at \`drover node list\`.`
     : `No live agent runs ${executor} tasks of class ${className}; start one with \`drover agent\`, or look at \`drover node list\`.`;

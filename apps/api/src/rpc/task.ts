@@ -146,6 +146,7 @@ async function pendingOf(deps: Deps, row: TaskRow) {
     state: row.state,
     ...(row.waiting_reason !== null && { waitingReason: row.waiting_reason as WaitingReason }),
     ...(row.waiting_until && { untilAt: row.waiting_until }),
+    ...(row.blocker !== null && { blocker: row.blocker }),
     className: row.class,
     classPaused: facts.paused,
     ...(facts.concurrency_limit !== null && { classLimit: facts.concurrency_limit }),

@@ -70,6 +70,7 @@ function task(key: string, facts: Partial<TaskDetailRow> = {}): TaskDetailRow {
     finished_at: null,
     waiting_reason: null,
     waiting_until: null,
+    blocker: null,
     cancel_requested: false,
     error: null,
     payload: {},
