@@ -178,13 +178,6 @@ export async function lockDueSchedule(
   return row;
 }
 
-/** The newest version of a workflow; undefined when there is no such workflow. */
-export async function newestVersion(db: Executor, namespaceId: number, workflow: string): Promise<number | undefined> {
-  const [row] = await db.run<{ newest: number }>(sql`
-    select w.newest_version as newest from drover.workflow w where w.namespace_id = ${namespaceId} and w.name = ${workflow}`);
-  return row?.newest;
-}
-
 /** Whether a run has not ended. */
 export async function isRunOpen(tx: Executor, runId: string): Promise<boolean> {
   const rows = await tx.run(sql`select from drover.run_open o where o.run_id = ${runId}::bigint`);

@@ -1,7 +1,8 @@
 import { createClient } from "@connectrpc/connect";
 import { createLog } from "@drover/daemon/log";
+import { saveVersion } from "@drover/db/query/workflow";
+import type { Definition } from "@drover/domain/workflow/definition";
 import { ScheduleService } from "@drover/proto/drover/schedule";
-import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { StartRun } from "./operation/fire-schedules.ts";
 import { createScheduleLoop } from "./schedule-loop.ts";
@@ -10,7 +11,9 @@ import { createTestApi, type TestApi } from "./testing.ts";
 let api: TestApi;
 beforeAll(async () => {
   api = await createTestApi();
-  await api.db.run(sql`insert into drover.workflow (namespace_id, name, newest_version) values (1, 'report', 1)`);
+  const definition: Definition = { name: "report", steps: [{ id: "only", work: { kind: "task", type: "only" } }] };
+  const version = { namespaceId: 1, name: "report", format: "drover", source: "", definition, actor: "test" } as const;
+  await api.db.transaction((tx) => saveVersion(tx, version));
 });
 afterAll(() => api.close());
 

@@ -1,9 +1,11 @@
 import { type Database, type Executor, openDatabase } from "@drover/db/client";
 import { createDirectory } from "@drover/db/query/directory";
 import { findSchedule, type NewSchedule } from "@drover/db/query/schedule";
+import { saveVersion } from "@drover/db/query/workflow";
 import { createTestDatabase, type TestDatabase } from "@drover/db/testing";
 import { silentWaker } from "@drover/db/wake";
 import { DroverError } from "@drover/domain/error";
+import type { Definition } from "@drover/domain/workflow/definition";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Deps } from "./context.ts";
@@ -11,6 +13,7 @@ import { deleteSchedule } from "./delete-schedule.ts";
 import { fireSchedules, type StartRun } from "./fire-schedules.ts";
 import { pauseSchedule } from "./pause-schedule.ts";
 import { putSchedule } from "./put-schedule.ts";
+import { startRun } from "./start-run.ts";
 
 const caller = { namespace: "default", actor: "test" };
 const minuteMs = 60_000;
@@ -22,7 +25,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   db = openDatabase({ url: database.url, maxConnections: 6, statementTimeoutMs: 10_000 });
   deps = { db, directory: createDirectory({ db }), waker: silentWaker };
-  await db.run(sql`insert into drover.workflow (namespace_id, name, newest_version) values (1, 'report', 2)`);
+  await saveWorkflow("report", {});
   // What is started is written down here, in the transaction that starts it.
   await db.run(
     sql`create table started (run_id bigint generated always as identity, key text unique, input json, labels json)`,
@@ -57,6 +60,13 @@ const draft = (changed: Partial<NewSchedule> = {}): NewSchedule => ({
   overlap: "allow",
   ...changed,
 });
+
+async function saveWorkflow(name: string, rest: Partial<Definition>): Promise<void> {
+  const definition: Definition = { name, steps: [{ id: "only", work: { kind: "task", type: "only" } }], ...rest };
+  await db.transaction((tx) =>
+    saveVersion(tx, { namespaceId: 1, name, format: "drover", source: "", definition, actor: "test" }),
+  );
+}
 
 /** Puts a schedule and answers with its next time. */
 async function put(changed: Partial<NewSchedule> = {}): Promise<Date> {
@@ -216,6 +226,49 @@ describe("fireSchedules", () => {
   });
 });
 
+describe("the runs of workflows", () => {
+  const runs = () =>
+    db.run(sql`
+      select r.idempotency_key, r.input, r.actor, r.labels, exists (select from drover.run_open o where o.run_id = r.id) as open
+        from drover.workflow_run r order by r.id`);
+
+  it("starts them with a key of the time, once, and wakes who advances them", async () => {
+    const hints: string[] = [];
+    const waker = { wake: (hint: string) => void hints.push(hint), take: () => false };
+    const time = await put({ input: { at: "${schedule.time}" }, labels: { team: "a" } });
+    await fireSchedules({ ...deps, waker }, { start: startRun, now: time });
+    expect(hints).toEqual(["advance"]);
+    const expected = {
+      idempotency_key: keyOf(time),
+      input: { at: time.toISOString() },
+      actor: "schedule:hourly",
+      labels: { team: "a" },
+      open: true,
+    };
+    expect(await runs()).toEqual([expected]);
+    // Even one who had forgotten that the time was dealt with finds the run by its key.
+    await db.run(
+      sql`update drover.schedule set next_at = ${time.toISOString()}::timestamptz, due_at = ${time.toISOString()}::timestamptz`,
+    );
+    await fireSchedules(deps, { start: startRun, now: time });
+    expect(await runs()).toEqual([expected]);
+  });
+
+  it("refuses an input that does not fit the workflow, when it is put and when the workflow has changed since", async () => {
+    const input = { type: "object", required: ["day"], properties: { day: { type: "string" } } };
+    await saveWorkflow("daily", { input });
+    await expect(put({ workflow: "daily" })).rejects.toMatchObject({ facts: { fields: [{ field: "input" }] } });
+    const time = await put({ workflow: "daily", input: { day: "${schedule.time}" } });
+    await saveWorkflow("daily", { input: { ...input, required: ["day", "team"] } });
+    expect(await fireSchedules(deps, { start: startRun, now: time })).toMatchObject({
+      fired: 0,
+      failures: [{ schedule: "hourly", message: expect.stringContaining('does not fit workflow "daily"') }],
+    });
+    expect((await stored()).next_at).toEqual(after(time, 60));
+    expect(await db.run(sql`select from drover.run_key where key = ${keyOf(time)} and workflow_id <> 1`)).toEqual([]);
+  });
+});
+
 describe("catching up", () => {
   it.each([
     { catchUp: "skip", hours: [] },
@@ -320,7 +373,7 @@ describe("putSchedule", () => {
         fields: [{ field: "cron" }, { field: "time_zone" }, { field: "input" }, { field: "workflow" }],
       },
     });
-    await expect(putSchedule(deps, caller, draft({ workflowVersion: 3 }))).rejects.toThrow("up to 2, got 3");
+    await expect(putSchedule(deps, caller, draft({ workflowVersion: 3 }))).rejects.toThrow("up to 1, got 3");
   });
 });
 

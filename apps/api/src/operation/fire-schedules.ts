@@ -14,14 +14,7 @@ import { type FiringPlan, planFiring } from "@drover/domain/schedule";
 import { scheduledInput } from "@drover/domain/schedule-fault";
 import type { Caller, Deps } from "./context.ts";
 import { scheduleSeed, timingOf } from "./put-schedule.ts";
-
-export interface RunDraft {
-  workflow: string;
-  version?: number;
-  input: Json;
-  idempotencyKey?: string;
-  labels?: Record<string, string>;
-}
+import type { RunDraft } from "./start-run.ts";
 
 /** Starts a run within a transaction of the caller's. */
 export type StartRun = (
@@ -79,6 +72,7 @@ export async function fireSchedules(deps: Deps, options: FireOptions): Promise<F
       troubled.push({ id: lockedId, error });
     }
   }
+  if (report.fired > 0) deps.waker.wake("advance");
   if (troubled[0] !== undefined) throw troubled[0].error;
   report.untilDueMs = await untilDueMs(deps.db, options.now);
   return report;

@@ -1,14 +1,12 @@
-import {
-  lockSchedule,
-  type NewSchedule,
-  newestVersion,
-  type ScheduleRow,
-  upsertSchedule,
-} from "@drover/db/query/schedule";
+import { lockSchedule, type NewSchedule, type ScheduleRow, upsertSchedule } from "@drover/db/query/schedule";
+import { findVersion } from "@drover/db/query/workflow";
 import { DroverError } from "@drover/domain/error";
+import type { Json } from "@drover/domain/json";
 import { nextTime, type NextTime, type ScheduleTiming, withJitter } from "@drover/domain/schedule";
-import { scheduleFaults } from "@drover/domain/schedule-fault";
+import { scheduledInput, type ScheduleFault, scheduleFaults } from "@drover/domain/schedule-fault";
+import type { Definition } from "@drover/domain/workflow/definition";
 import type { Caller, Deps } from "./context.ts";
+import { checkInput } from "./start-run.ts";
 
 /**
  * Writes a schedule, new or changed; whether it is new. Where its times stay as they were, those that nobody has dealt
@@ -17,8 +15,7 @@ import type { Caller, Deps } from "./context.ts";
 export async function putSchedule(deps: Deps, caller: Caller, draft: NewSchedule): Promise<{ created: boolean }> {
   const faults = scheduleFaults(draft);
   const namespaceId = await deps.directory.namespaceId(caller.namespace);
-  const wrongWorkflow = await workflowFault(deps, namespaceId, draft);
-  if (wrongWorkflow !== undefined) faults.push(wrongWorkflow);
+  faults.push(...(await workflowFaults(deps, namespaceId, draft)));
   if (faults.length > 0) {
     const message = faults.map(({ field, message: fault }) => `${field}: ${fault}`).join("; ");
     throw new DroverError("invalid", `${message}.`, { fields: faults });
@@ -54,13 +51,29 @@ function keptTime(before: ScheduleRow | undefined, timing: ScheduleTiming, seed:
   return isSame ? withJitter(timing, seed, before.next_at.getTime()) : undefined;
 }
 
-async function workflowFault({ db }: Deps, namespaceId: number, { workflow, workflowVersion }: NewSchedule) {
-  const newest = await newestVersion(db, namespaceId, workflow);
-  if (newest === undefined) {
-    const message = `expected a workflow that exists, got "${workflow}"; list them with "drover workflow list"`;
-    return { field: "workflow", message };
+/** What is wrong with the workflow that is to be started, or with the input that it would get now. */
+async function workflowFaults({ db }: Deps, namespaceId: number, draft: NewSchedule): Promise<ScheduleFault[]> {
+  const { name, workflow, workflowVersion, input } = draft;
+  const version = await findVersion(db, namespaceId, workflow, workflowVersion);
+  if (version !== undefined) {
+    const rendered = scheduledInput(input, { name, time: new Date() });
+    return "fault" in rendered ? [] : inputFaults(version.definition, rendered.value);
   }
-  if (workflowVersion === undefined || workflowVersion <= newest) return undefined;
-  const message = `expected a version of workflow "${workflow}" up to ${newest}, got ${workflowVersion}`;
-  return { field: "workflow_version", message };
+  const newest = await findVersion(db, namespaceId, workflow);
+  if (newest !== undefined) {
+    const message = `expected a version of workflow "${workflow}" up to ${newest.number}, got ${workflowVersion}`;
+    return [{ field: "workflow_version", message }];
+  }
+  const message = `expected a workflow that exists, got "${workflow}"; list them with "drover workflow list"`;
+  return [{ field: "workflow", message }];
+}
+
+function inputFaults(definition: Definition, input: Json): ScheduleFault[] {
+  try {
+    checkInput(definition, input);
+    return [];
+  } catch (error) {
+    if (error instanceof DroverError && error.reason === "invalid") return error.facts.fields ?? [];
+    throw error;
+  }
 }

@@ -1,13 +1,16 @@
 import { createClient } from "@connectrpc/connect";
+import { saveVersion } from "@drover/db/query/workflow";
+import type { Definition } from "@drover/domain/workflow/definition";
 import { CatchUp, Overlap, ScheduleService, ScheduleState } from "@drover/proto/drover/schedule";
-import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestApi, type TestApi } from "../testing.ts";
 
 let api: TestApi;
 beforeAll(async () => {
   api = await createTestApi();
-  await api.db.run(sql`insert into drover.workflow (namespace_id, name, newest_version) values (1, 'report', 1)`);
+  const definition: Definition = { name: "report", steps: [{ id: "only", work: { kind: "task", type: "only" } }] };
+  const version = { namespaceId: 1, name: "report", format: "drover", source: "", definition, actor: "test" } as const;
+  await api.db.transaction((tx) => saveVersion(tx, version));
 });
 afterAll(() => api.close());
 
