@@ -51,7 +51,7 @@ export interface NextTime {
 
 export const defaultCatchUpLimit = 100;
 /** A time counts as missed once it could have been fired for so long; shorter outages, such as an upgrade, are none. */
-export const missedAfterMs = 60_000;
+const missedAfterMs = 60_000;
 
 /** The first time after a moment, and when it is to be fired; undefined when there is none any more. */
 export function nextTime(timing: ScheduleTiming, seed: string, after: Date): NextTime | undefined {
