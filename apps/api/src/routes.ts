@@ -4,22 +4,28 @@ import type { Metrics } from "@drover/daemon/metric";
 import type { Wakeups } from "@drover/db/listen";
 import { ClassService } from "@drover/proto/drover/class";
 import { NodeService } from "@drover/proto/drover/node";
+import { RunService } from "@drover/proto/drover/run";
 import { ScheduleService } from "@drover/proto/drover/schedule";
 import { TaskService } from "@drover/proto/drover/task";
 import { WorkerService } from "@drover/proto/drover/worker";
+import { WorkflowService } from "@drover/proto/drover/workflow";
 import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
 import { orchestratorService } from "./compat/orchestrator/rpc.ts";
 import type { metrics } from "./metric.ts";
 import type { Deps } from "./operation/context.ts";
+import type { DefinitionCache } from "./operation/definition-cache.ts";
 import type { SubmitTask } from "./operation/submit-task.ts";
 import { classService } from "./rpc/class.ts";
 import { type HealthSource, registerHealth } from "./rpc/health.ts";
 import { nodeService } from "./rpc/node.ts";
 import { registerReflection } from "./rpc/reflection.ts";
+import { runService } from "./rpc/run.ts";
 import { scheduleService } from "./rpc/schedule.ts";
 import { taskService } from "./rpc/task.ts";
 import type { Validation } from "./rpc/validate.ts";
 import { workerService } from "./rpc/worker.ts";
+import { workflowService } from "./rpc/workflow.ts";
+import type { RunWatch } from "./run-watch.ts";
 import type { TaskWatch } from "./watch.ts";
 
 /** The services of the contract that this server speaks. */
@@ -28,6 +34,8 @@ export const services = [
   ClassService,
   NodeService,
   WorkerService,
+  WorkflowService,
+  RunService,
   ScheduleService,
   OrchestratorService,
 ] as const;
@@ -36,6 +44,8 @@ export interface RouteOptions {
   deps: Deps;
   submitTask: SubmitTask;
   watch: TaskWatch;
+  runWatch: RunWatch;
+  definitions: DefinitionCache;
   wakeups: Wakeups;
   metrics: Metrics<typeof metrics>;
   health: Health;
@@ -50,6 +60,8 @@ export function registerRoutes(router: ConnectRouter, options: RouteOptions): vo
   router.service(ClassService, classService(deps));
   router.service(NodeService, nodeService(deps));
   router.service(WorkerService, workerService({ deps, wakeups }));
+  router.service(WorkflowService, workflowService(deps));
+  router.service(RunService, runService({ deps, definitions: options.definitions, runWatch: options.runWatch }));
   router.service(ScheduleService, scheduleService(deps));
   router.service(OrchestratorService, orchestratorService({ deps, submitTask, watch, metrics, health }));
   registerHealth(router, serving);

@@ -12,18 +12,23 @@ import { ping, setControl } from "@drover/db/query/control";
 import { createDirectory } from "@drover/db/query/directory";
 import { createWaker, silentWaker } from "@drover/db/wake";
 import { formatAddress } from "@drover/daemon/address";
+import { createAdvanceLoop } from "./advance-loop.ts";
 import { createApp } from "./app.ts";
 import { listen, type Listener } from "./listen.ts";
 import { createLoops } from "./loops.ts";
 import { metrics as declarations } from "./metric.ts";
 import { collectMetrics } from "./metrics-collect.ts";
 import type { Deps } from "./operation/context.ts";
+import { createDefinitionCache } from "./operation/definition-cache.ts";
+import { startRun } from "./operation/start-run.ts";
 import { createSubmitTask } from "./operation/submit-task.ts";
 import { registerRoutes, services } from "./routes.ts";
 import { createRequestGate } from "./rpc/gate.ts";
 import { createServingStates } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors.ts";
 import type { ObservedCall } from "./rpc/observe.ts";
+import { createRunWatch } from "./run-watch.ts";
+import { createScheduleLoop } from "./schedule-loop.ts";
 import { createSizeOptions } from "./rpc/size.ts";
 import { createValidation } from "./rpc/validate.ts";
 import type { settings } from "./setting.ts";
@@ -58,6 +63,8 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
   const submitTask = createSubmitTask(deps);
   const validation = createValidation(services);
   const watch = createTaskWatch({ db });
+  const runWatch = createRunWatch({ db });
+  const definitions = createDefinitionCache();
   const draining = new AbortController();
   let listener: Listener | undefined;
 
@@ -112,7 +119,18 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
       listener = await listen({
         addresses: values.listen.map(formatAddress),
         routes: (router) =>
-          registerRoutes(router, { deps, submitTask, watch, wakeups, metrics, health, serving, validation }),
+          registerRoutes(router, {
+            deps,
+            submitTask,
+            watch,
+            runWatch,
+            definitions,
+            wakeups,
+            metrics,
+            health,
+            serving,
+            validation,
+          }),
         rpc: {
           ...createSizeOptions(),
           requestGate: createRequestGate({ onCall }),
@@ -140,5 +158,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
     metrics.handles.liveHolders.set(report.live);
     metrics.handles.sweepTaken.inc(report.taken);
   };
-  return [database, hints, ...createLoops({ deps, log, ...values, onSweep }), probe, front];
+  const advance = createAdvanceLoop({ deps, wakeups, isListening: values.notify, log, definitions });
+  const schedules = createScheduleLoop({ deps, log, wakeups, start: startRun });
+  return [database, hints, ...createLoops({ deps, log, ...values, onSweep }), advance, schedules, probe, front];
 }

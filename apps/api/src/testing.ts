@@ -11,13 +11,16 @@ import type { Hono } from "hono";
 import { createApp } from "./app.ts";
 import { metrics as declarations } from "./metric.ts";
 import { collectMetrics } from "./metrics-collect.ts";
+import { createAdvanceRuns } from "./operation/advance-runs.ts";
 import type { Deps } from "./operation/context.ts";
+import { createDefinitionCache } from "./operation/definition-cache.ts";
 import { createSubmitTask } from "./operation/submit-task.ts";
 import { registerRoutes, services } from "./routes.ts";
 import { createServingStates } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors.ts";
 import { createSizeOptions } from "./rpc/size.ts";
 import { createValidation } from "./rpc/validate.ts";
+import { createRunWatch } from "./run-watch.ts";
 import { createTaskWatch } from "./watch.ts";
 
 export interface TestApi {
@@ -29,6 +32,8 @@ export interface TestApi {
   deps: Deps;
   wakeups: Wakeups;
   url: string;
+  /** Advances runs until nothing is left to do, as the loop of a server would. */
+  settleRuns(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -49,12 +54,21 @@ export async function createTestApi(): Promise<TestApi> {
     deps,
     submitTask,
     watch: createTaskWatch({ db, intervalMs: 30 }),
+    runWatch: createRunWatch({ db, intervalMs: 30 }),
+    definitions: createDefinitionCache(),
     wakeups,
     metrics,
     health,
     serving: createServingStates(services.map((service) => service.typeName)),
     validation,
   };
+  const advanceRuns = createAdvanceRuns({
+    deps,
+    definitions: options.definitions,
+    onFault: (error) => {
+      throw error;
+    },
+  });
   const transport = createRouterTransport((router) => registerRoutes(router, options), {
     router: {
       ...createSizeOptions(),
@@ -69,6 +83,12 @@ export async function createTestApi(): Promise<TestApi> {
     deps,
     wakeups,
     url: database.url,
+    async settleRuns() {
+      for (let isBusy = true; isBusy;) {
+        const { runs, hasMore } = await advanceRuns();
+        isBusy = runs > 0 || hasMore;
+      }
+    },
     async close() {
       await wakeups.stop();
       await db.close();

@@ -1,0 +1,109 @@
+import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { RunRow, StepRow } from "@drover/db/query/run";
+import { formatRunId } from "@drover/domain/run-id";
+import { formatTaskKey, taskKeyTime } from "@drover/domain/task-id";
+import type { Graph, Step } from "@drover/domain/workflow/definition";
+import {
+  isFinalRun,
+  type RunState as RunStateName,
+  type StepState as StepStateName,
+} from "@drover/domain/workflow/lifecycle";
+import { type Run, RunSchema, RunState, type RunStep, RunStepSchema, StepState } from "@drover/proto/drover/run";
+import { valueMessage } from "./task-message.ts";
+
+export const runStates: Record<RunStateName, RunState> = {
+  pending: RunState.PENDING,
+  running: RunState.RUNNING,
+  completed: RunState.COMPLETED,
+  partially_completed: RunState.PARTIALLY_COMPLETED,
+  failed: RunState.FAILED,
+  cancelled: RunState.CANCELLED,
+};
+
+const stepStates: Record<StepStateName, StepState> = {
+  pending: StepState.PENDING,
+  running: StepState.RUNNING,
+  waiting: StepState.WAITING,
+  completed: StepState.COMPLETED,
+  failed: StepState.FAILED,
+  skipped: StepState.SKIPPED,
+  cancelled: StepState.CANCELLED,
+};
+
+/** A run as lists show it. */
+export function runMessage(row: RunRow): Run {
+  return create(RunSchema, runInit(row));
+}
+
+/** A run with every step of its graph; rows are those of the steps that were reached. */
+export function runDetailMessage(row: RunRow, graph: Graph, rows: readonly StepRow[]): Run {
+  const reached = new Map(rows.map((step) => [step.number, step]));
+  const isOver = isFinalRun(row.state);
+  const run = create(RunSchema, { ...runInit(row), input: objectOf(row.input), fields: objectOf(row.fields) });
+  if (row.output !== null) run.output = valueMessage(row.output);
+  run.steps = graph.steps.map((step, number) => stepMessage(step, reached.get(number), isOver));
+  return run;
+}
+
+/** A step by its row; without one it was not reached: pending, or skipped where the run is over. */
+export function stepMessage(step: Step, row: StepRow | undefined, isOver: boolean): RunStep {
+  return create(RunStepSchema, {
+    id: step.id,
+    name: step.name ?? "",
+    kind: step.work.kind,
+    item: -1,
+    needs: [...new Set((step.needs ?? []).map((edge) => edge.from))],
+    state: isOver ? StepState.SKIPPED : StepState.PENDING,
+    ...(row && stepInit(row)),
+  });
+}
+
+function stepInit(row: StepRow): MessageInitShape<typeof RunStepSchema> {
+  const { total, ended, untilMs, event, approvers, message } = row.data ?? {};
+  const waits = [
+    ...(typeof event === "string" ? [`event ${event}`] : []),
+    ...(Array.isArray(approvers) ? [`approval${approvers.length > 0 ? ` by ${approvers.join(", ")}` : ""}`] : []),
+    ...(typeof message === "string" && message !== "" ? [message] : []),
+    ...(typeof untilMs === "number" ? [`until ${new Date(untilMs).toISOString()}`] : []),
+  ];
+  return {
+    state: stepStates[row.state],
+    item: row.item,
+    taskId: row.taskId === null ? "" : (row.task_name ?? formatTaskKey(BigInt(row.taskId))),
+    childRunId: row.childRunId === null ? "" : formatRunId(row.childRunId),
+    ...(row.output !== null && { output: valueMessage(row.output) }),
+    ...(row.error !== null && { error: { class: row.error.class, message: row.error.message } }),
+    startedAt: timestampFromDate(row.started_at),
+    ...(row.finished_at !== null && { finishedAt: timestampFromDate(row.finished_at) }),
+    ...(typeof total === "number" && { itemsTotal: total }),
+    ...(typeof ended === "number" && { itemsEnded: ended }),
+    waitingFor: row.state === "waiting" ? waits.join("; ") : "",
+  };
+}
+
+function runInit(row: RunRow): MessageInitShape<typeof RunSchema> {
+  const { steps_total: total, completed, failed, skipped, cancelled } = row;
+  const open = Math.max(0, total - completed - failed - skipped - cancelled);
+  const running = row.state === "running" ? open : 0;
+  return {
+    id: formatRunId(row.key),
+    workflow: row.workflow,
+    version: row.version,
+    state: runStates[row.state],
+    ...(row.error !== null && { error: { class: row.error.class, message: row.error.message } }),
+    createdAt: timestampFromDate(taskKeyTime(BigInt(row.key))),
+    ...(row.started_at !== null && { startedAt: timestampFromDate(row.started_at) }),
+    ...(row.finished_at !== null && { finishedAt: timestampFromDate(row.finished_at) }),
+    ...(row.deadline_at !== null && { deadlineAt: timestampFromDate(row.deadline_at) }),
+    statistics: { total, completed, failed, skipped, cancelled, running, pending: open - running },
+    idempotencyKey: row.idempotency_key ?? "",
+    labels: row.labels ?? {},
+    parentRunId: row.parent_run_id === null ? "" : formatRunId(row.parent_run_id),
+    cancelReason: row.stopping === "cancelled" ? (row.cancel_reason ?? "") : "",
+  };
+}
+
+function objectOf(value: unknown): JsonObject {
+  return value !== null && typeof value === "object" && !Array.isArray(value) ? (value as JsonObject) : {};
+}

@@ -1,0 +1,129 @@
+import type { Json } from "@drover/domain/json";
+import type { RunState } from "@drover/domain/workflow/lifecycle";
+import { sql } from "drizzle-orm";
+import type { Executor } from "../client.ts";
+import type { StepFacts } from "./advance.ts";
+
+/** A run as every view of it shows it. Keys are decimal bigints. */
+export interface RunRow {
+  key: string;
+  workflow: string;
+  version: number;
+  version_id: number;
+  format: string;
+  body: string | null;
+  state: RunState;
+  input: Json;
+  output: Json;
+  error: { class: string; message: string } | null;
+  fields: Record<string, Json> | null;
+  labels: Record<string, string> | null;
+  idempotency_key: string | null;
+  parent_run_id: string | null;
+  root_run_id: string;
+  started_at: Date | null;
+  finished_at: Date | null;
+  deadline_at: Date | null;
+  cancel_reason: string | null;
+  stopping: string | null;
+  steps_total: number;
+  completed: number;
+  failed: number;
+  skipped: number;
+  cancelled: number;
+}
+
+const runs = sql`
+  select w.id as key, n.name as workflow, v.number as version, w.version_id, v.format, w.body,
+         coalesce(f.state, case when o.started_at is null then 'pending' else 'running' end) as state,
+         w.input, f.output, f.error, coalesce(f.fields, o.fields) as fields, w.labels, w.idempotency_key, w.parent_run_id,
+         w.root_run_id, coalesce(f.started_at, o.started_at) as started_at, f.finished_at, w.deadline_at, o.cancel_reason, o.stopping,
+         coalesce(f.steps_total, o.steps_total) as steps_total, coalesce(f.completed, o.completed) as completed,
+         coalesce(f.failed, o.failed) as failed, coalesce(f.skipped, o.skipped) as skipped,
+         coalesce(f.cancelled, o.cancelled) as cancelled
+    from drover.workflow_run w
+    join drover.workflow_version v on v.id = w.version_id
+    join drover.workflow n on n.id = w.workflow_id
+    left join drover.run_open o on o.run_id = w.id
+    left join drover.run_final f on f.run_id = w.id`;
+
+/** A run by its key. */
+export async function getRun(db: Executor, namespaceId: number, key: string): Promise<RunRow | undefined> {
+  const [row] = await db.run<RunRow>(sql`${runs} where w.id = ${key} and w.namespace_id = ${namespaceId}`);
+  return row;
+}
+
+export interface RunFilter {
+  workflow?: string | undefined;
+  states?: readonly string[];
+  parentKey?: string | undefined;
+  beforeKey?: string | undefined;
+}
+
+/** Runs, newest first; nested ones only of a parent. */
+export function listRuns(db: Executor, namespaceId: number, filter: RunFilter, limit: number): Promise<RunRow[]> {
+  const { workflow = null, states = [], parentKey = null, beforeKey = null } = filter;
+  return db.run(sql`
+    select * from (${runs}
+     where w.namespace_id = ${namespaceId}
+       and (${workflow}::text is null or n.name = ${workflow})
+       and w.parent_run_id is not distinct from ${parentKey}::bigint
+       and (${beforeKey}::bigint is null or w.id < ${beforeKey}::bigint)
+     order by w.id desc) run
+     where ${states.length === 0}::boolean or run.state = any (${sql.param(states)}::text[])
+     limit ${limit}`);
+}
+
+/** A row of a step with its times and, where asked for, what it gave. */
+export interface StepRow extends StepFacts {
+  output: Json;
+  started_at: Date;
+  finished_at: Date | null;
+  task_name: string | null;
+  attempt: number | null;
+}
+
+/** Rows of steps in order, from after a place; `items: false` for the steps' own rows only. */
+export async function listSteps(
+  db: Executor,
+  runKey: string,
+  options: {
+    number?: number | undefined;
+    items: boolean;
+    after?: { number: number; item: number };
+    limit: number;
+    outputs: boolean;
+  },
+): Promise<StepRow[]> {
+  const { number = null, items, after = { number: -1, item: -1 }, limit, outputs } = options;
+  const rows = await db.run<{ step: StepFacts } & Omit<StepRow, keyof StepFacts>>(sql`
+    select drover.step_json(s) as step, s.started_at, s.finished_at, t.name as task_name,
+           coalesce(f.attempt, l.attempt) as attempt,
+           case when ${outputs}::boolean then coalesce(s.output, f.result, c.output) end as output
+      from drover.step s
+      left join drover.task t on t.id = s.task_id
+      left join drover.task_final f on f.task_id = s.task_id
+      left join drover.task_lease l on l.task_id = s.task_id
+      left join drover.run_final c on c.run_id = s.child_run_id
+     where s.run_id = ${runKey}
+       and (${number}::integer is null or s.number = ${number}::integer)
+       and (${items}::boolean or s.item = -1)
+       and (s.number, s.item) > (${after.number}::integer, ${after.item}::integer)
+     order by s.number, s.item
+     limit ${limit}`);
+  return rows.map(({ step, ...rest }) => ({ ...step, ...rest }));
+}
+
+/** Keys of runs by what a watcher sees of them: it changes with the run. */
+export function runFaces(db: Executor, keys: readonly string[]): Promise<{ key: string; face: string }[]> {
+  return db.run(sql`
+    select w.id as key,
+           coalesce(f.state, 'open') || ' ' || coalesce(o.xmin::text, '') || ' '
+             || (select count(*) || ' ' || coalesce(max(s.xmin::text::bigint), 0) from drover.step s where s.run_id = w.id and s.item = -1)
+             || ' ' || (select count(*) from drover.step s join drover.task_lease l on l.task_id = s.task_id
+                         where s.run_id = w.id and s.state = 'running') as face
+      from drover.workflow_run w
+      left join drover.run_open o on o.run_id = w.id
+      left join drover.run_final f on f.run_id = w.id
+     where w.id = any (${sql.param(keys)}::bigint[])`);
+}
