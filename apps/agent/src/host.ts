@@ -9,7 +9,6 @@ import { createWakeups } from "@drover/db/listen";
 import { appendLog } from "@drover/db/node/settle";
 import { createAgent } from "./agent.ts";
 import { createDockerExecutor } from "./executor/docker.ts";
-import { createLlmExecutor } from "./executor/llm/llm.ts";
 import { type ProviderConfig, withCallSlots } from "./executor/llm/provider-config.ts";
 import { createProcessExecutor } from "./executor/process.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -72,7 +71,7 @@ export async function createHost({
         ]
       : []),
     createProcessExecutor({ enabled: values.process, holder: name, taskBase, stopGraceSeconds, leaseLostGraceSeconds }),
-    ...(providers.length > 0 ? [createLlmExecutor({ providers })] : []),
+    ...(providers.length > 0 ? [await loadLlmExecutor(providers)] : []),
   ];
 
   const host = await fingerprint();
@@ -163,4 +162,10 @@ export async function createHost({
       }),
     }),
   ];
+}
+
+// The client libraries take 57 MiB and 0.2 s (2 MiB when bundled): not on a node that calls nobody.
+async function loadLlmExecutor(providers: readonly ProviderConfig[]) {
+  const { createLlmExecutor } = await import("./executor/llm/llm.ts");
+  return createLlmExecutor({ providers });
 }

@@ -94,11 +94,21 @@ function take(part: LanguageModelV4StreamPart, received: Received, onText: (delt
   }
 }
 
+// What is nested deeper is nobody's argument, and would end the stack of whoever reads it.
+const deepest = 100;
+
+function isWithin(value: Json, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((item) => isWithin(item, levels - 1));
+}
+
 function readArguments(text: string): Pick<LlmToolCall, "arguments" | "fault"> {
   // A tool without parameters is called with nothing by some.
   if (text.trim() === "") return { arguments: {} };
   try {
-    return { arguments: JSON.parse(text) as Json };
+    const parsed = JSON.parse(text) as Json;
+    if (isWithin(parsed, deepest)) return { arguments: parsed };
+    return { arguments: "", fault: `Expected arguments of at most ${deepest} levels, got more.` };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { arguments: text, fault: `Expected JSON as arguments, got text that is none: ${reason}` };

@@ -48,6 +48,21 @@ describe("an executor of calls", () => {
     });
   });
 
+  it("refuses arguments that are nested without end", async () => {
+    const toolCalls = [{ name: "look", fragments: ["[".repeat(50_000), "]".repeat(50_000)] }];
+    const { start } = await setup({ kind: "answer", pieces: [], toolCalls });
+    expect(await start({ tools: [{ name: "look", parameters: {} }] }).outcome).toMatchObject({
+      state: "completed",
+      result: { toolCalls: [{ arguments: "", fault: expect.stringContaining("100 levels") }] },
+    });
+  });
+
+  it("leaves out of an answer what Postgres cannot hold", async () => {
+    const { start, textOf: logged } = await setup({ kind: "answer", pieces: ["a\0b ", "\ud83d\ude00 ", "c\ud800"] });
+    expect(await start().outcome).toMatchObject({ result: { text: "a\ufffdb \ud83d\ude00 c\ufffd" } });
+    expect(logged("token")).toBe("a\ufffdb \ud83d\ude00 c\ufffd");
+  });
+
   it("gives back what the provider wants to see again of its tool calls", async () => {
     const toolCalls = [{ name: "look", fragments: ["{}"] }];
     const { start, server } = await setup({ kind: "answer", pieces: [], toolCalls });

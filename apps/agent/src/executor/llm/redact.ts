@@ -25,6 +25,11 @@ export function createKeyBlanker(keys: readonly string[]): (text: string) => str
   return (text) => forms.reduce((clean, form) => clean.replaceAll(form, blank), text);
 }
 
+/** A text as Postgres can hold it inside JSON: without NUL and halves of characters. */
+export function storable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\ufffd");
+}
+
 /** Does to every text inside a value, names of fields included, what is done to one. */
 export function mapTexts<T>(value: T, change: (text: string) => string): T {
   // The one cast: the form of the value stays as it is.

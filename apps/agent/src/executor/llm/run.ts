@@ -9,7 +9,7 @@ import { type CallFault, faultOf } from "./failure.ts";
 import { promptOf } from "./prompt.ts";
 import type { Provider } from "./provider.ts";
 import { rateLimitOf, type ResponseHeaders } from "./rate-limit.ts";
-import { blankRanges, blank, createRedactor, mapTexts, type Redactor } from "./redact.ts";
+import { blankRanges, blank, createRedactor, mapTexts, type Redactor, storable } from "./redact.ts";
 import { createTokenLog, type TokenLog } from "./token-log.ts";
 import { estimateUsage, usageOf } from "./usage.ts";
 
@@ -28,16 +28,15 @@ const usualOutputTokens = 1024;
 /** Carries one attempt: one call to a provider. */
 export function startLlmRun(deps: LlmRunDeps, request: RunRequest, logs: LogSink): Run<LlmAnswer> {
   const stopping = new AbortController();
+  const clean = (text: string) => storable(deps.blankKeys(text));
   const callOff = callAfter(request.timeoutSeconds * 1000, () => stopping.abort("timeout"));
   const outcome = run(deps, request, logs, stopping.signal)
+    .then((end) => mapTexts(end, clean))
     .catch((error: unknown) => {
       const isCallsFault = error instanceof DroverError && error.reason === "invalid";
-      return failed(
-        isCallsFault ? "invalid_execution" : "error",
-        error instanceof Error ? error.message : String(error),
-      );
+      const message = error instanceof Error ? error.message : String(error);
+      return failed(isCallsFault ? "invalid_execution" : "error", clean(message));
     })
-    .then((end) => mapTexts(end, deps.blankKeys))
     .finally(callOff);
   return {
     taskKey: request.taskKey,

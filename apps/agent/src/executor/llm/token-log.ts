@@ -1,5 +1,5 @@
 import type { LogSink, LogStream } from "../executor.ts";
-import { blankRanges, type Redactor } from "./redact.ts";
+import { blankRanges, type Redactor, storable } from "./redact.ts";
 
 /** An answer on its way into a task's log, cleaned as it comes. */
 export interface TokenLog {
@@ -45,20 +45,21 @@ export function createTokenLog({
       return;
     }
     const straddling = ranges.find(([from, to]) => from < limit && to > limit);
-    const end = straddling?.[0] ?? limit;
+    // Not between the halves of a character.
+    const end = straddling?.[0] ?? (/[\uDC00-\uDFFF]/.test(pending.charAt(limit)) ? limit - 1 : limit);
     if (end === 0) return;
     const clean = blankRanges(
       pending.slice(0, end),
       ranges.filter(([, to]) => to <= end),
     );
-    sink.write("token", clean, now());
+    sink.write("token", storable(clean), now());
     pending = pending.slice(end);
   };
 
   return {
     note(stream, text) {
       const ranges = find(text);
-      if (ranges !== undefined) sink.write(stream, `${blankRanges(text, ranges)}\n`, now());
+      if (ranges !== undefined) sink.write(stream, `${storable(blankRanges(text, ranges))}\n`, now());
     },
     write(delta) {
       pending += delta;
