@@ -174,7 +174,7 @@ export async function lockDueSchedule(
        and s.id <> all (${sql.param(exceptIds)}::integer[])
      order by s.due_at
      limit 1
-       for update of s`);
+       for update of s skip locked`);
   return row;
 }
 
