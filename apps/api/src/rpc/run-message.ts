@@ -61,9 +61,10 @@ export function stepMessage(step: Step, row: StepRow | undefined, isOver: boolea
 
 function stepInit(row: StepRow): MessageInitShape<typeof RunStepSchema> {
   const { total, ended, untilMs, event, approvers, message } = row.data ?? {};
+  const deciders = Array.isArray(approvers) ? approvers.map((name) => JSON.stringify(name).slice(1, -1)) : undefined;
   const waits = [
     ...(typeof event === "string" ? [`event ${event}`] : []),
-    ...(Array.isArray(approvers) ? [`approval${approvers.length > 0 ? ` by ${approvers.join(", ")}` : ""}`] : []),
+    ...(deciders === undefined ? [] : [deciders.length > 0 ? `approval by ${deciders.join(", ")}` : "approval"]),
     ...(typeof message === "string" && message !== "" ? [message] : []),
     ...(typeof untilMs === "number" ? [`until ${new Date(untilMs).toISOString()}`] : []),
   ];

@@ -9,7 +9,7 @@ import { formatRunId } from "@drover/domain/run-id";
 import type { Graph } from "@drover/domain/workflow/definition";
 import { graphAt, stepAt } from "@drover/domain/workflow/graph-index";
 import { isFinalRun, type RunState } from "@drover/domain/workflow/lifecycle";
-import { RunState as RunStateNumber, type RunService } from "@drover/proto/drover/run";
+import type { RunState as RunStateNumber, RunService } from "@drover/proto/drover/run";
 import { cancelRun } from "../operation/cancel-run.ts";
 import type { Caller, Deps } from "../operation/context.ts";
 import { decideApproval } from "../operation/decide-approval.ts";
@@ -128,7 +128,7 @@ export function runService({ deps, definitions, runWatch }: RunServiceOptions): 
     },
 
     async sendEvent({ runId, name, data }, context) {
-      const value = data === undefined ? null : (toJson(ValueSchema, data) as Json);
+      const value = data === undefined ? null : toJson(ValueSchema, data);
       await sendEvent(deps, callerOf(context), runId, { name, data: value });
       return {};
     },

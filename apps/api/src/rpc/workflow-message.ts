@@ -1,4 +1,4 @@
-import { create, type JsonObject } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { WorkflowRow } from "@drover/db/query/workflow";
 import type { Definition, Edge, Step } from "@drover/domain/workflow/definition";
@@ -35,7 +35,7 @@ function definitionInit(definition: Definition) {
       isMapped: step.each !== undefined,
       isRepeated: step.repeat !== undefined,
     })),
-    ...(definition.input !== undefined && { inputSchema: definition.input as JsonObject }),
+    ...(definition.input !== undefined && { inputSchema: definition.input }),
   };
 }
 
