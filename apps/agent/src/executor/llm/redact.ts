@@ -21,7 +21,7 @@ const maxPatternLength = 500;
 
 /** Blanks the keys of providers in a text, as they are and as a URL would hold them. */
 export function createKeyBlanker(keys: readonly string[]): (text: string) => string {
-  const forms = [...new Set(keys.flatMap((key) => [key, encodeURIComponent(key)]))];
+  const forms = formsOf(keys);
   return (text) => forms.reduce((clean, form) => clean.replaceAll(form, blank), text);
 }
 
@@ -60,7 +60,7 @@ export function createRedactor({
   const own = patterns.filter((pattern) => pattern !== "email").map(checkPattern);
   if (patterns.length > maxPatterns)
     throw new DroverError("invalid", `Expected ${maxPatterns} patterns to redact at most, got ${patterns.length}.`);
-  const forms = [...new Set(keys.flatMap((key) => [key, encodeURIComponent(key)]))];
+  const forms = formsOf(keys);
   const searchOwn = own.length === 0 ? () => [] : createBoundedSearch(own, timeLimitMs);
   const known = patterns.includes("email") ? [bearer, email] : [bearer];
   return {
@@ -83,6 +83,11 @@ export function blankRanges(text: string, ranges: readonly Range[]): string {
     at = to;
   }
   return clean + text.slice(at);
+}
+
+/** A key as it is, and as a URL would hold it. */
+function formsOf(keys: readonly string[]): string[] {
+  return [...new Set(keys.flatMap((key) => [key, encodeURIComponent(key)]))];
 }
 
 // Their lengths are bounded, so that a long text costs no more than its length.
