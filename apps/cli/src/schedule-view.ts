@@ -91,7 +91,9 @@ function momentText(atMs: number, zone: string, nowMs: number): string {
 }
 
 function clockText(atMs: number, zone: string): string {
-  const options = { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+  const hasSeconds = atMs % 60_000 !== 0;
+  const seconds = hasSeconds ? ({ second: "2-digit" } as const) : {};
+  const options = { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...seconds } as const;
   try {
     return new Intl.DateTimeFormat("en-GB", { ...options, timeZone: zone }).format(atMs).replace(",", "");
   } catch {
