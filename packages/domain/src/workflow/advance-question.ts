@@ -101,6 +101,8 @@ export interface Talk {
   messages: LlmMessage[];
   /** Tool calls whose tasks have not ended, by task id. */
   calls: Record<string, { id: string; name: string }>;
+  /** Why the step fails as soon as the tools that still run have ended. */
+  failure?: StepError;
 }
 
 export interface StepError {

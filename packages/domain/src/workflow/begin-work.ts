@@ -1,6 +1,7 @@
 import type { Json } from "../json.ts";
 import type { RowData, StepError, StepRow } from "./advance-question.ts";
 import type { Step, Work } from "./definition.ts";
+import { planWaiting, type WaitingWork } from "./begin-waiting.ts";
 import { beginTalk } from "./conversation.ts";
 import { contextOf } from "./context.ts";
 import { endUnit } from "./end-unit.ts";
@@ -8,6 +9,7 @@ import { holdRow } from "./hold-row.ts";
 import { stepOf, valueOf } from "./scope.ts";
 import { expressionFault } from "./settle.ts";
 import { rowKey, type Sheet } from "./sheet.ts";
+import { isLargerThan, maxValueBytes } from "./size.ts";
 import { taskFor } from "./task-for.ts";
 
 const maxDepth = 16;
@@ -30,7 +32,7 @@ export function beginWork(sheet: Sheet, row: StepRow): void {
     case "wait":
     case "event":
     case "approval":
-      return beginWaiting(sheet, row, step, work);
+      return beginWaiting(sheet, row, work);
     case "task": {
       const task = taskFor(sheet, row, step, work, contextOf(row));
       if (task === undefined) return;
@@ -85,7 +87,9 @@ function beginNested(sheet: Sheet, row: StepRow, step: Step, work: Work & { kind
       ? expressionFault(answer.fault)
       : run.depth >= maxDepth
         ? { class: "too_deep", message: `Expected at most ${maxDepth} levels of nested runs; does it start itself?` }
-        : undefined;
+        : isLargerThan(answer.value, maxValueBytes)
+          ? { class: "payload_too_large", message: `Expected an input of at most ${maxValueBytes} bytes, got more.` }
+          : undefined;
   if (error !== undefined || "fault" in answer) {
     return endUnit(sheet, countIn(sheet, row), { error: error ?? expressionFault("no input") });
   }
@@ -103,55 +107,11 @@ function beginNested(sheet: Sheet, row: StepRow, step: Step, work: Work & { kind
   launch(sheet, row, { childRunId: id });
 }
 
-function beginWaiting(
-  sheet: Sheet,
-  row: StepRow,
-  step: Step,
-  work: Work & { kind: "wait" | "event" | "approval" },
-): void {
-  const { run } = sheet.question;
-  const told = whatFor(sheet, row, step, work);
-  if (told === undefined) return;
-  if ("fault" in told) return endUnit(sheet, countIn(sheet, row), { error: expressionFault(told.fault) });
-  if (work.kind === "event") {
-    const place = sheet.mailbox.findIndex((event) => event.name === told.value.event);
-    if (place >= 0) {
-      const output = sheet.mailbox[place]?.data ?? null;
-      sheet.mailbox = sheet.mailbox.toSpliced(place, 1);
-      return endUnit(sheet, countIn(sheet, row), { output, isStored: true });
-    }
-  }
-  const ownMs = step.timeoutSeconds === undefined ? undefined : run.nowMs + step.timeoutSeconds * 1000;
-  const untilMs = told.value.untilMs ?? ownMs;
-  const data = { ...row.data, ...told.value, ...(untilMs !== undefined && { untilMs }) };
+function beginWaiting(sheet: Sheet, row: StepRow, work: WaitingWork): void {
+  const plan = planWaiting(sheet, row, work);
+  if (plan === undefined) return;
+  if (!("data" in plan)) return endUnit(sheet, countIn(sheet, row), plan);
+  const { data } = plan;
   sheet.write(countIn(sheet, row), { state: "waiting", data });
-  if (untilMs !== undefined) sheet.wakeAtMs = Math.min(sheet.wakeAtMs ?? Infinity, untilMs);
-}
-
-/** What a row waits for; a time as seconds from now, or as a date. */
-function whatFor(sheet: Sheet, row: StepRow, step: Step, work: Work & { kind: "wait" | "event" | "approval" }) {
-  const context = contextOf(row);
-  const render = (template: Json | undefined) => valueOf(sheet, step, context, template ?? null);
-  if (work.kind === "event") {
-    const name = render(work.name);
-    if (name === undefined || "fault" in name) return name;
-    if (typeof name.value !== "string" || name.value === "")
-      return { fault: "expected the name of an event, got none" };
-    return { value: { event: name.value } };
-  }
-  if (work.kind === "approval") {
-    const message = render(work.message);
-    if (message === undefined || "fault" in message) return message;
-    return { value: { approvers: work.approvers, message: typeof message.value === "string" ? message.value : "" } };
-  }
-  const time = render(work.seconds ?? work.until);
-  if (time === undefined || "fault" in time) return time;
-  const { nowMs } = sheet.question.run;
-  const untilMs = work.seconds !== undefined ? nowMs + Number(time.value) * 1000 : Date.parse(typeof time.value === "string" ? time.value : "");
-  if (!Number.isFinite(untilMs) || typeof time.value === "boolean" || time.value === null) {
-    return {
-      fault: `expected ${work.seconds !== undefined ? "seconds" : "a date and time"} to wait, got ${JSON.stringify(time.value)}`,
-    };
-  }
-  return { value: { untilMs } };
+  if (data.untilMs !== undefined) sheet.wakeAtMs = Math.min(sheet.wakeAtMs ?? Infinity, data.untilMs);
 }

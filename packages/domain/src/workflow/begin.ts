@@ -1,11 +1,14 @@
+import type { Json } from "../json.ts";
 import type { StepError, StepRow } from "./advance-question.ts";
 import { beginWork } from "./begin-work.ts";
 import { holdRow } from "./hold-row.ts";
 import { holds, stepOf, valueOf } from "./scope.ts";
 import { completeStep, expressionFault, failStep, skipStep } from "./settle.ts";
 import { newRow, type Sheet } from "./sheet.ts";
+import { isLargerThan } from "./size.ts";
 
 const maxItems = 100_000;
+const maxItemBytes = 16 * 1024 * 1024;
 
 /** Begins a step whose needs are met: its condition, then its work, once or for every item. */
 export function beginStep(sheet: Sheet, row: StepRow): void {
@@ -41,9 +44,12 @@ function beginEach(sheet: Sheet, row: StepRow, each: { items: unknown; concurren
   }
 }
 
-function faultOf(value: unknown): StepError | undefined {
+function faultOf(value: Json): StepError | undefined {
   if (!Array.isArray(value)) {
     return expressionFault(`expected a list of items to run for each, got ${JSON.stringify(value)?.slice(0, 100)}`);
+  }
+  if (isLargerThan(value, maxItemBytes)) {
+    return { class: "too_many_items", message: `Expected items of at most ${maxItemBytes} bytes in all, got more.` };
   }
   if (value.length > maxItems) {
     return { class: "too_many_items", message: `Expected at most ${maxItems} items, got ${value.length}.` };

@@ -1,22 +1,21 @@
 import type { Json } from "../json.ts";
 import type { TaskStart } from "./advance-answer.ts";
 import type { StepError, StepRow, Talk, UnitEnd } from "./advance-question.ts";
-import type { LlmWork, Step } from "./definition.ts";
 import { contextOf } from "./context.ts";
-import { endUnit } from "./end-unit.ts";
+import type { JsonSchema, LlmWork, Step } from "./definition.ts";
 import { readAnswer } from "./llm-answer.ts";
-import type { LlmAnswer, LlmToolCall } from "./llm-call.ts";
-import { callFor, memoryTool, rememberTool } from "./llm-task.ts";
+import type { LlmAnswer } from "./llm-call.ts";
+import { callFor } from "./llm-task.ts";
 import { valueOf } from "./scope.ts";
 import { expressionFault } from "./settle.ts";
 import type { Sheet } from "./sheet.ts";
-import { taskFor } from "./task-for.ts";
+import { callTools, hearTool } from "./tool-call.ts";
+import { endTalk, nextCall, type Turn } from "./turn.ts";
 
 // A conversation is a chain of tasks, one call each: the model answers; its tool calls run as tasks and their results
 // go into the next call; an answer that breaks the schema is asked for again; a model that fails for good is replaced
 // by the next one. What was said so far lies in the row, so any replica can go on.
 
-const defaultTurns = 10;
 const defaultReasks = 2;
 
 /** The first call of an LLM step; undefined where something must be read first. */
@@ -56,25 +55,20 @@ export function hearTask(
 ): void {
   const talk = row.data?.talk;
   if (talk === undefined) return;
-  const call = talk.calls[taskId];
-  if (call === undefined && taskId !== row.taskId) return;
-  if (end.state !== "completed") {
-    const error = end.error ?? { class: end.state, message: `Its task is ${end.state}.` };
-    if (call !== undefined) return hearTool(sheet, row, step, work, talk, taskId, { error, isError: true });
-    return hearFailure(sheet, row, step, work, talk, error, end.state === "cancelled");
-  }
+  const turn: Turn = { sheet, row, step, work, talk };
+  if (talk.calls[taskId] !== undefined) return hearTool(turn, taskId, end);
+  // While tools run the model has nothing to say.
+  if (taskId !== row.taskId || Object.keys(talk.calls).length > 0) return;
+  if (end.state !== "completed") return hearFailure(turn, end);
   const result = sheet.question.known.results.get(taskId);
-  if (result === undefined) {
-    sheet.missing.results.add(taskId);
-    return;
-  }
-  if (call !== undefined) return hearTool(sheet, row, step, work, talk, taskId, { result, isError: false });
-  hearModel(sheet, row, step, work, talk, readAnswer(result));
+  if (result === undefined) sheet.missing.results.add(taskId);
+  else hearModel(turn, readAnswer(result));
 }
 
-function hearModel(sheet: Sheet, row: StepRow, step: Step, work: LlmWork, talk: Talk, answer: LlmAnswer): void {
+function hearModel(turn: Turn, answer: LlmAnswer): void {
+  const { sheet, row, work, talk } = turn;
   const calls = answer.toolCalls ?? [];
-  if (calls.length > 0) return callTools(sheet, row, step, work, talk, answer.text, calls);
+  if (calls.length > 0) return callTools(turn, answer.text, calls);
   if (work.output === undefined) return endTalk(sheet, row, { output: answer.text, isStored: true });
   const { value, faults } = readStructured(sheet, work.output, answer.text);
   if (faults.length === 0) return endTalk(sheet, row, { output: value, isStored: true });
@@ -83,138 +77,27 @@ function hearModel(sheet: Sheet, row: StepRow, step: Step, work: LlmWork, talk: 
     return endTalk(sheet, row, { error: { class: "invalid_output", message } });
   }
   const text = `Your answer does not fit the required JSON schema: ${faults.slice(0, 10).join("; ")}. Answer again with JSON that fits it, and nothing else.`;
-  goOn(sheet, row, step, work, {
-    ...talk,
-    reasks: talk.reasks + 1,
-    messages: [...talk.messages, { role: "assistant", text: answer.text }, { role: "user", text }],
+  nextCall({
+    ...turn,
+    talk: {
+      ...talk,
+      reasks: talk.reasks + 1,
+      messages: [...talk.messages, { role: "assistant", text: answer.text }, { role: "user", text }],
+    },
   });
-}
-
-/** Starts a task for every tool call; what can be answered at once is. */
-function callTools(
-  sheet: Sheet,
-  row: StepRow,
-  step: Step,
-  work: LlmWork,
-  talk: Talk,
-  text: string,
-  calls: LlmToolCall[],
-): void {
-  if (talk.turn >= (work.maxTurns ?? defaultTurns)) {
-    const message = `The model asked for tools in ${talk.turn} turns, which is as many as it may have.`;
-    return endTalk(sheet, row, { error: { class: "too_many_turns", message } });
-  }
-  let next: Talk = { ...talk, messages: [...talk.messages, { role: "assistant", text, toolCalls: calls }] };
-  const tasks: TaskStart[] = [];
-  for (const call of calls) {
-    const answer = answerCall(sheet, row, step, work, call);
-    if (answer === undefined) return;
-    if ("task" in answer) {
-      tasks.push(answer.task);
-      next = { ...next, calls: { ...next.calls, [answer.task.id]: { id: call.id, name: call.name } } };
-    } else {
-      const { result, isError } = answer;
-      next = {
-        ...next,
-        messages: [...next.messages, { role: "tool", callId: call.id, name: call.name, result, isError }],
-      };
-    }
-  }
-  if (tasks.length === 0) return goOn(sheet, row, step, work, { ...next, turn: next.turn + 1 });
-  sheet.tasks.push(...tasks);
-  sheet.write(row, { data: { ...row.data, talk: next } });
-}
-
-function answerCall(sheet: Sheet, row: StepRow, step: Step, work: LlmWork, call: LlmToolCall) {
-  if (work.memory !== undefined && call.name === memoryTool) return rememberTool(sheet, work.memory, call.arguments);
-  const tool = work.tools?.find((one) => one.name === call.name);
-  if (tool === undefined) {
-    const known = work.tools?.map((one) => one.name).join(", ") ?? "";
-    return { result: `There is no tool "${call.name}"; there are: ${known || "none"}.`, isError: true };
-  }
-  const faults = sheet.question.validate(tool.parameters, call.arguments);
-  if (faults.length > 0)
-    return { result: `The arguments do not fit: ${faults.slice(0, 5).join("; ")}.`, isError: true };
-  const task = taskFor(sheet, row, { ...step, ...tool, id: tool.name }, tool.work, {
-    ...contextOf(row),
-    item: call.arguments,
-  });
-  if (task === undefined) return undefined;
-  if ("message" in task) return { result: task.message, isError: true };
-  return { task };
-}
-
-function hearTool(
-  sheet: Sheet,
-  row: StepRow,
-  step: Step,
-  work: LlmWork,
-  talk: Talk,
-  taskId: string,
-  answer: { result: Json; isError: false } | { error: StepError; isError: true },
-): void {
-  const { [taskId]: call, ...calls } = talk.calls;
-  if (call === undefined) return;
-  const tool = work.tools?.find((one) => one.name === call.name);
-  if (answer.isError && (tool?.onError === "fail" || sheet.stopping !== undefined)) {
-    return endTalk(sheet, row, {
-      error: { ...answer.error, message: `Tool "${call.name}" failed: ${answer.error.message}` },
-      isCancelled: answer.error.class === "cancelled",
-    });
-  }
-  const result = answer.isError ? `${answer.error.class}: ${answer.error.message}` : answer.result;
-  const next: Talk = {
-    ...talk,
-    calls,
-    messages: [...talk.messages, { role: "tool", callId: call.id, name: call.name, result, isError: answer.isError }],
-  };
-  if (Object.keys(calls).length === 0) return goOn(sheet, row, step, work, { ...next, turn: next.turn + 1 });
-  sheet.write(row, { data: { ...row.data, talk: next } });
 }
 
 /** A call failed for good: the next model takes over the conversation, where there is one. */
-function hearFailure(
-  sheet: Sheet,
-  row: StepRow,
-  step: Step,
-  work: LlmWork,
-  talk: Talk,
-  error: StepError,
-  isCancelled: boolean,
-): void {
+function hearFailure(turn: Turn, end: UnitEnd): void {
+  const { sheet, row, work, talk } = turn;
   const hasNext = talk.model + 1 < work.models.length;
-  if (isCancelled || !hasNext) return endTalk(sheet, row, { error, isCancelled });
-  goOn(sheet, row, step, work, { ...talk, model: talk.model + 1 });
+  if (end.state === "failed" && hasNext) return nextCall({ ...turn, talk: { ...talk, model: talk.model + 1 } });
+  const error = end.error ?? { class: end.state, message: `Its task is ${end.state}.` };
+  endTalk(sheet, row, { error, isCancelled: end.state === "cancelled" });
 }
 
-function goOn(sheet: Sheet, row: StepRow, step: Step, work: LlmWork, talk: Talk): void {
-  if (sheet.stopping !== undefined) {
-    const error = { class: "cancelled", message: "Its run ended between two calls." };
-    return endTalk(sheet, row, { error, isCancelled: true });
-  }
-  const task = callFor(sheet, row, step, work, talk);
-  if ("message" in task) return endTalk(sheet, row, { error: task });
-  sheet.tasks.push(task);
-  sheet.write(row, { taskId: task.id, data: { ...row.data, talk } });
-}
-
-/** The conversation is over; tools that still run for it are stopped. */
-function endTalk(
-  sheet: Sheet,
-  row: StepRow,
-  outcome: { output: Json; isStored: boolean } | { error: StepError; isCancelled?: boolean },
-): void {
-  sheet.cancels.push(...Object.keys(row.data?.talk?.calls ?? {}));
-  sheet.counts.running -= 1;
-  endUnit(sheet, row, outcome);
-}
-
-function readStructured(
-  sheet: Sheet,
-  schema: { [keyword: string]: Json },
-  text: string,
-): { value: Json; faults: string[] } {
-  const bare = /^\s*```[a-z]*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text;
+function readStructured(sheet: Sheet, schema: JsonSchema, text: string): { value: Json; faults: string[] } {
+  const bare = /^\s*```[a-z]*\r?\n([\s\S]*?)\r?\n?```\s*$/i.exec(text)?.[1] ?? text;
   try {
     const value = JSON.parse(bare) as Json;
     return { value, faults: sheet.question.validate(schema, value) };
@@ -232,9 +115,16 @@ function recall(sheet: Sheet, work: LlmWork): string | undefined {
     sheet.missing.memory.add(scope);
     return undefined;
   }
-  const entries = Object.entries(read).slice(-maxEntries);
-  if (entries.length === 0) return "";
-  return ["What you remember:", ...entries.map(([key, value]) => `- ${key}: ${textOf(value)}`)].join("\n");
+  const entries = new Map(Object.entries(read));
+  for (const kept of sheet.memory) {
+    if (kept.scope !== scope) continue;
+    // The newest stands last, as where it was read.
+    entries.delete(kept.key);
+    entries.set(kept.key, kept.value);
+  }
+  const newest = maxEntries > 0 ? [...entries].slice(-maxEntries) : [];
+  if (newest.length === 0) return "";
+  return ["What you remember:", ...newest.map(([key, value]) => `- ${key}: ${textOf(value)}`)].join("\n");
 }
 
 function textOf(value: Json): string {

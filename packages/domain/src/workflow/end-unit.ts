@@ -1,20 +1,30 @@
 import type { Json } from "../json.ts";
 import type { StepError, StepRow } from "./advance-question.ts";
 import { contextOf } from "./context.ts";
-import { holds, stepOf, withItems } from "./scope.ts";
-import { cancelStep, completeStep, expressionFault, failStep, needsOutput } from "./settle.ts";
-import { newRow, rowKey, type Sheet } from "./sheet.ts";
+import { holds, stepOf, storedOutput } from "./scope.ts";
+import { cancelStep, completeStep, expressionFault, failStep, needsOutput, sentence } from "./settle.ts";
+import { newRow, type Sheet } from "./sheet.ts";
+import { isLargerThan, maxValueBytes } from "./size.ts";
 
 /** How a unit ended: an output (undefined: its task's, which nobody had to read) or an error. */
 export type UnitOutcome = { output: Json | undefined; isStored: boolean } | { error: StepError; isCancelled?: boolean };
 
 /** What follows from the end of a row's work: for the step, its map or its loop. */
-export function endUnit(sheet: Sheet, row: StepRow, outcome: UnitOutcome): void {
+export function endUnit(sheet: Sheet, row: StepRow, given: UnitOutcome): void {
+  const outcome = withinBounds(given);
   if (row.item >= 0) return endItem(sheet, row, outcome);
   if ("error" in outcome) return endInError(sheet, row, outcome);
   const { repeat } = stepOf(sheet, row.number);
   if (repeat !== undefined) return endRound(sheet, row, outcome, repeat);
   completeStep(sheet, row, outcome.output, outcome.isStored);
+}
+
+/** Without a bound a loop that doubles its output would soon fill any memory. */
+function withinBounds(outcome: UnitOutcome): UnitOutcome {
+  if ("error" in outcome || outcome.output === undefined || !isLargerThan(outcome.output, maxValueBytes))
+    return outcome;
+  const message = `Expected an output of at most ${maxValueBytes} bytes of JSON and 500 levels, got more; hand over a path or an address instead.`;
+  return { error: { class: "output_too_large", message } };
 }
 
 function endInError(
@@ -51,9 +61,6 @@ function endRound(
     const message = `Step "${step.id}" reached its bound of ${maxIterations} rounds and \`${until}\` is still not true.`;
     return failStep(sheet, row, { class: "loop_bound_reached", message });
   }
-  if (sheet.stopping !== undefined) {
-    return cancelStep(sheet, row, { class: "cancelled", message: "Its run ended between two rounds." });
-  }
   sheet.rounds.push({ ...row, data: { round: round + 1, previous: output } });
 }
 
@@ -62,7 +69,7 @@ function endItem(sheet: Sheet, row: StepRow, outcome: UnitOutcome): void {
   const header = sheet.row(row.number);
   if (!header) return;
   const isFailed = "error" in outcome;
-  if (!isFailed && outcome.output !== undefined) sheet.itemOutputs.set(rowKey(row.number, row.item), outcome.output);
+  if (!isFailed && outcome.output !== undefined) noteOutput(sheet, row, outcome.output);
   sheet.write(row, {
     state: !isFailed ? "completed" : outcome.isCancelled === true ? "cancelled" : "failed",
     ...(isFailed && { error: outcome.error }),
@@ -76,12 +83,17 @@ function endItem(sheet: Sheet, row: StepRow, outcome: UnitOutcome): void {
   if (data.failed > 0) {
     const detail = isFailed ? `, the last one with: ${outcome.error.message}` : "";
     return endInError(sheet, counted, {
-      error: { class: "items_failed", message: `${data.failed} of ${total} items failed${detail}.`.replace("..", ".") },
-      isCancelled: isFailed && outcome.isCancelled === true,
+      error: { class: "items_failed", message: sentence(`${data.failed} of ${total} items failed${detail}`) },
+      // What the stop of the run did to its items is no failure of its own.
+      isCancelled: sheet.stopping !== undefined,
     });
   }
   if (!needsOutput(stepOf(sheet, row.number))) return completeStep(sheet, counted, undefined, false);
-  const list = sheet.question.known.outputs.get(row.number);
-  if (list === undefined) sheet.missing.outputs.add(row.number);
-  else completeStep(sheet, counted, withItems(sheet, row.number, list), false);
+  const list = storedOutput(sheet, row.number, total);
+  if (list !== undefined) completeStep(sheet, counted, list, false);
+}
+
+function noteOutput(sheet: Sheet, { number, item }: StepRow, output: Json): void {
+  const items = sheet.itemOutputs.get(number) ?? new Map<number, Json>();
+  sheet.itemOutputs.set(number, items.set(item, output));
 }

@@ -5,26 +5,44 @@ import type { Sheet } from "./sheet.ts";
 
 /** Begins what was held back, in the order of the graph, as far as there is room now. */
 export function fillRoom(sheet: Sheet): void {
-  const { known } = sheet.question;
-  if (sheet.question.run.counts.held === 0 || sheet.stopping !== undefined) return;
-  if (!hasRoom(sheet)) return;
+  const { known, run } = sheet.question;
+  if (run.counts.held === 0 || sheet.stopping !== undefined || !hasRoom(sheet)) return;
   if (known.held === undefined) {
     sheet.missing.held = true;
     return;
   }
-  for (const held of known.held) {
-    const row = sheet.row(held.number, held.item);
-    if (row?.state !== "pending") continue;
-    if (takesRoom(stepOf(sheet, row.number).work) && !hasRoom(sheet)) continue;
-    if (row.item >= 0 && !hasTurn(sheet, row)) continue;
+  const begun = new Set<number>();
+  const left = new Set<number>();
+  for (const { number, item } of known.held) {
+    const row = sheet.row(number, item);
+    // What begins may fail at once and stop the run.
+    if (row?.state !== "pending" || sheet.stopping !== undefined) continue;
+    if (!mayBegin(sheet, row)) {
+      left.add(number);
+      continue;
+    }
     sheet.counts.held -= 1;
+    begun.add(number);
     beginWork(sheet, row);
   }
+  // Of each step a bounded number was read: where all of them began, the next are looked at in an advance of their own.
+  if ([...begun].some((number) => !left.has(number) && hasMore(sheet, number))) sheet.wakeAtMs = run.nowMs;
+}
+
+function mayBegin(sheet: Sheet, row: StepRow): boolean {
+  if (takesRoom(stepOf(sheet, row.number).work) && !hasRoom(sheet)) return false;
+  return row.item < 0 || hasTurn(sheet, row.number);
 }
 
 /** Whether the map of an item may run another one. */
-function hasTurn(sheet: Sheet, row: StepRow): boolean {
-  const header = sheet.row(row.number);
-  const concurrency = stepOf(sheet, row.number).each?.concurrency ?? Infinity;
+function hasTurn(sheet: Sheet, number: number): boolean {
+  const header = sheet.row(number);
+  const concurrency = stepOf(sheet, number).each?.concurrency ?? Infinity;
   return header !== undefined && header !== null && (header.data?.running ?? 0) < concurrency;
+}
+
+/** Whether items of a map are held back though they could begin. */
+function hasMore(sheet: Sheet, number: number): boolean {
+  const { total = 0, running = 0, ended = 0 } = sheet.row(number)?.data ?? {};
+  return running + ended < total && hasTurn(sheet, number) && hasRoom(sheet);
 }

@@ -4,6 +4,7 @@ import type { StepError, StepRow, Talk } from "./advance-question.ts";
 import type { LlmWork, Step } from "./definition.ts";
 import type { LlmCall, LlmMessage } from "./llm-call.ts";
 import type { Sheet } from "./sheet.ts";
+import { byteLength } from "./size.ts";
 import { maxTaskBytes } from "./task-for.ts";
 
 /** The tool by which a model with memory keeps something for later runs. */
@@ -93,13 +94,3 @@ const rememberDeclaration = {
     required: ["key", "value"],
   } satisfies Json,
 };
-
-/** UTF-8 bytes of a text, without an encoder: this package imports nothing. */
-function byteLength(text: string): number {
-  let bytes = 0;
-  for (const char of text) {
-    const code = char.codePointAt(0) ?? 0;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
-}

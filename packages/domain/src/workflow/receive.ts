@@ -28,12 +28,14 @@ export function receive(sheet: Sheet, signal: Signal | { kind: "due" }): void {
 
 /** At the start the roots; after a resume every step without a row, since what they need may be decided already. */
 function begin(sheet: Sheet): void {
+  const { deadlineMs } = sheet.question.run;
+  if (deadlineMs !== undefined) sheet.wakeAtMs = Math.min(sheet.wakeAtMs ?? Infinity, deadlineMs);
   if (!sheet.question.run.isStarted) {
-    sheet.agenda.push(...sheet.index.roots);
+    for (const root of sheet.index.roots) sheet.agenda.add(root);
     return;
   }
   for (const number of sheet.question.graph.steps.keys()) {
-    if (sheet.row(number) === null) sheet.agenda.push(number);
+    if (sheet.row(number) === null) sheet.agenda.add(number);
   }
 }
 
@@ -80,11 +82,12 @@ function decide(sheet: Sheet, { step, isApproved, approver, comment }: Signal & 
 
 /** Ends what has waited long enough; the rest says when to look again. */
 function wake(sheet: Sheet): void {
+  if (sheet.stopping !== undefined) return;
   const waiting = waitingRows(sheet);
   if (waiting === undefined) return;
   const { run } = sheet.question;
-  let nextMs = sheet.stopping === undefined ? (run.deadlineMs ?? Infinity) : Infinity;
-  for (const row of sheet.stopping === undefined ? waiting : []) {
+  let nextMs = run.deadlineMs ?? Infinity;
+  for (const row of waiting) {
     const untilMs = row.data?.untilMs ?? Infinity;
     if (untilMs <= run.nowMs) endWait(sheet, row);
     else nextMs = Math.min(nextMs, untilMs);

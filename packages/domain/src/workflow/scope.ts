@@ -5,7 +5,7 @@ import { parseExpression } from "./expression.ts";
 import type { Expression, Step, Template } from "./definition.ts";
 import { stepAt } from "./graph-index.ts";
 import type { Scope } from "./reference.ts";
-import { rowKey, type Sheet } from "./sheet.ts";
+import type { Sheet } from "./sheet.ts";
 import { render } from "./template-render.ts";
 
 /** What a unit of a step sees beside the run: its item, its round, its output. */
@@ -15,6 +15,8 @@ export interface UnitContext {
   iteration?: number;
   previous?: Json;
   output?: Json;
+  /** Of a tool: what the model gave, instead of the run's input. */
+  input?: Json;
 }
 
 /** A value; or a fault; or undefined where something must be read first, which the sheet has noted. */
@@ -40,7 +42,7 @@ function settled(evaluation: { value: Json } | { fault: string } | { missing: un
 function scopeOf(sheet: Sheet, step: Step | undefined, context: UnitContext): Scope {
   const { run } = sheet.question;
   const roots: Record<string, Json | undefined> = {
-    input: run.input,
+    input: context.input === undefined ? run.input : context.input,
     state: sheet.fields,
     run: { id: run.id, workflow: run.workflow },
     item: context.item,
@@ -69,16 +71,21 @@ function stepOutput(sheet: Sheet, id: string): { output: Json } | "missing" | { 
   if (row?.state === "skipped" || row?.state === "failed") return { output: null };
   if (row?.state !== "completed")
     return { fault: `step "${id}" has no output yet: it is ${row?.state ?? "not reached"}` };
-  const read = sheet.question.known.outputs.get(number);
-  if (read !== undefined) return { output: withItems(sheet, number, read) };
-  sheet.missing.outputs.add(number);
-  return "missing";
+  const output = storedOutput(sheet, number, row.data?.total);
+  return output === undefined ? "missing" : { output };
 }
 
-/** A list as it was read, with the outputs of the items that ended in this advance. */
-export function withItems(sheet: Sheet, number: number, list: Json): Json {
-  if (!Array.isArray(list) || sheet.itemOutputs.size === 0) return list;
-  return list.map((output, item) => sheet.itemOutputs.get(rowKey(number, item)) ?? output);
+/** The output of a step as it was read, of a map with what its items gave in this advance; undefined: to be read first. */
+export function storedOutput(sheet: Sheet, number: number, total: number | undefined): Json | undefined {
+  const fresh = sheet.itemOutputs.get(number);
+  const read = sheet.question.known.outputs.get(number);
+  if (read === undefined && (total === undefined || fresh?.size !== total)) {
+    sheet.missing.outputs.add(number);
+    return undefined;
+  }
+  if (total === undefined || fresh === undefined) return read;
+  const list = Array.isArray(read) ? read : [];
+  return Array.from({ length: total }, (_, item) => fresh.get(item) ?? list[item] ?? null);
 }
 
 /** The step of a number in the run of a sheet. */

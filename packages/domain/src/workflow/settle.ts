@@ -3,6 +3,7 @@ import type { StepError, StepRow } from "./advance-question.ts";
 import type { Exit, Step } from "./definition.ts";
 import { holds, stepOf, valueOf } from "./scope.ts";
 import type { Sheet } from "./sheet.ts";
+import { isLargerThan, maxValueBytes } from "./size.ts";
 
 /**
  * A step completed: its fields are written, its exits chosen, and those who need it looked at. Undefined output: that of
@@ -19,6 +20,7 @@ export function completeStep(sheet: Sheet, row: StepRow, output: Json | undefine
   const fields = writeFields(sheet, step, output);
   if (fields === undefined) return;
   if ("fault" in fields) return failStep(sheet, row, expressionFault(fields.fault));
+  if ("error" in fields) return failStep(sheet, row, fields.error);
   const before = sheet.fields;
   sheet.fields = fields.value;
   const exits = chooseExits(sheet, step, output);
@@ -81,25 +83,36 @@ export function expressionFault(fault: string): StepError {
   return { class: "expression_failed", message: sentence(fault) };
 }
 
-function sentence(text: string): string {
+/** A text that begins and ends as a sentence. */
+export function sentence(text: string): string {
   const start = text.charAt(0).toUpperCase() + text.slice(1);
   return start.endsWith(".") ? start : `${start}.`;
 }
 
 function lookOn(sheet: Sheet, number: number): void {
-  sheet.agenda.push(...(sheet.index.successors[number] ?? []));
+  for (const successor of sheet.index.successors[number] ?? []) sheet.agenda.add(successor);
 }
 
-function writeFields(sheet: Sheet, step: Step, output: Json) {
+function writeFields(
+  sheet: Sheet,
+  step: Step,
+  output: Json,
+): { value: Record<string, Json> } | { fault: string } | { error: StepError } | undefined {
   let fields = sheet.fields;
   for (const [name, template] of Object.entries(step.writes ?? {})) {
     const answer = valueOf(sheet, step, { output }, template);
     if (answer === undefined || "fault" in answer) return answer;
     const old = fields[name];
     const merge = sheet.question.definition.state?.[name]?.merge;
-    const isAppended = merge === "append" && Array.isArray(old);
+    const list = old === undefined || old === null ? [] : old;
+    const isAppended = merge === "append" && Array.isArray(list);
     const added = Array.isArray(answer.value) ? answer.value : [answer.value];
-    fields = { ...fields, [name]: isAppended ? [...old, ...added] : answer.value };
+    const value = isAppended ? [...list, ...added] : answer.value;
+    if (isLargerThan(value, maxValueBytes)) {
+      const message = `Expected a value of at most ${maxValueBytes} bytes in the field "${name}", got more.`;
+      return { error: { class: "state_too_large", message } };
+    }
+    fields = { ...fields, [name]: value };
   }
   return { value: fields };
 }

@@ -22,11 +22,11 @@ export interface Sheet {
   readonly children: ChildStart[];
   readonly cancels: string[];
   readonly memory: { scope: string; key: string; value: Json }[];
-  /** Outputs of steps that completed in this advance, and of items by `number/item`. */
+  /** Outputs of steps that completed in this advance, and of their items, as far as they were read. */
   readonly outputs: Map<number, Json>;
-  readonly itemOutputs: Map<string, Json>;
+  readonly itemOutputs: Map<number, Map<number, Json>>;
   /** Steps that may have become ready. */
-  readonly agenda: number[];
+  readonly agenda: Set<number>;
   /** Rows whose next round is to begin. */
   readonly rounds: StepRow[];
   fields: Record<string, Json>;
@@ -85,7 +85,7 @@ export function createSheet(question: AdvanceQuestion): Sheet {
     memory: [],
     outputs: new Map(),
     itemOutputs: new Map(),
-    agenda: [],
+    agenda: new Set(),
     rounds: [],
     fields: run.fields,
     mailbox: run.mailbox,

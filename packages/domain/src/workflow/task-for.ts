@@ -6,6 +6,7 @@ import type { Step, TaskWork } from "./definition.ts";
 import { type UnitContext, valueOf } from "./scope.ts";
 import { expressionFault } from "./settle.ts";
 import type { Sheet } from "./sheet.ts";
+import { isLargerThan } from "./size.ts";
 
 /** As much JSON as a task may carry. */
 export const maxTaskBytes = 256 * 1024;
@@ -25,9 +26,8 @@ export function taskFor(
   if (payload === undefined || (work.execution !== undefined && execution === undefined)) return undefined;
   if ("fault" in payload) return expressionFault(payload.fault);
   if (execution !== undefined && "fault" in execution) return expressionFault(execution.fault);
-  const bytes = JSON.stringify(payload.value).length + JSON.stringify(execution?.value ?? null).length;
-  if (bytes > maxTaskBytes) {
-    const message = `The task of step "${step.id ?? owner?.id}" would carry ${bytes} bytes, more than ${maxTaskBytes}; hand over a path or an address instead.`;
+  if (isLargerThan([payload.value, execution?.value ?? null], maxTaskBytes)) {
+    const message = `The task of step "${step.id ?? owner?.id}" would carry more than ${maxTaskBytes} bytes; hand over a path or an address instead.`;
     return { class: "payload_too_large", message };
   }
   return {

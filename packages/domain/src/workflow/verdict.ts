@@ -9,7 +9,7 @@ export function decideEnd(
   policy: FailurePolicy | undefined,
   reason: string | undefined,
 ): { state: FinalRunState; error: StepError | null } {
-  if (stopping === "cancelled") return ended("cancelled", "cancelled", reason ?? "Somebody cancelled the run.");
+  if (stopping === "cancelled") return ended("cancelled", "cancelled", reason || "Somebody cancelled the run.");
   if (stopping === "deadline") return ended("failed", "deadline_exceeded", "The run took longer than it may.");
   const failed = counts.failed - counts.tolerated;
   if (failed === 0) return { state: "completed", error: null };
@@ -17,7 +17,7 @@ export function decideEnd(
   const tooMany = policy?.maxFailedShare !== undefined && share > policy.maxFailedShare;
   const isLost = stopping === "failed" || tooMany || counts.completed === 0;
   const what = `${failed} of ${counts.total} steps failed${counts.skipped > 0 ? `, ${counts.skipped} were skipped` : ""}.`;
-  return ended(isLost ? "failed" : "partially_completed", "step_failed", reason ?? what);
+  return ended(isLost ? "failed" : "partially_completed", "step_failed", reason || what);
 }
 
 function ended(state: FinalRunState, errorClass: string, message: string) {
