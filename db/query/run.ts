@@ -1,8 +1,10 @@
 import type { Json } from "@drover/domain/json";
 import type { RunState } from "@drover/domain/workflow/lifecycle";
-import { sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
+import { workflowRun } from "../schema/workflow.ts";
 import type { StepFacts } from "./advance.ts";
+import { select } from "./select.ts";
 
 /** A run as every view of it shows it. Keys are decimal bigints. */
 export interface RunRow {
@@ -50,6 +52,18 @@ const runs = sql`
 /** A run by its key. */
 export async function getRun(db: Executor, namespaceId: number, key: string): Promise<RunRow | undefined> {
   const [row] = await db.run<RunRow>(sql`${runs} where w.id = ${key} and w.namespace_id = ${namespaceId}`);
+  return row;
+}
+
+/** Which version of a workflow a run is of, and which body of it. */
+export async function findRunPlace(
+  db: Executor,
+  key: string,
+): Promise<{ version_id: number; body: string | null } | undefined> {
+  const { version_id, body } = workflowRun;
+  const [row] = await db.run<{ version_id: number; body: string | null }>(
+    select.select({ version_id, body }).from(workflowRun).where(eq(workflowRun.id, key)),
+  );
   return row;
 }
 

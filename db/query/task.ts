@@ -21,6 +21,8 @@ export interface TaskRow {
   timeout_seconds: number;
   labels: Record<string, string> | null;
   retry: unknown;
+  run_id: string | null;
+  step_number: number | null;
   attempt: number;
   holder: string | null;
   started_at: Date | null;
@@ -189,7 +191,7 @@ export async function pendingFacts(
 
 const overview = sql`
   t.id as key, t.name, n.name as namespace, c.name as class, c.id as class_id, q.id as queue_id, q.executor, q.task_type as type,
-  t.priority, t.timeout_seconds, t.labels, t.retry,
+  t.priority, t.timeout_seconds, t.labels, t.retry, t.run_id, t.step_number,
   case when f.task_id is not null then f.state
        when l.task_id is not null then 'running'
        when w.task_id is not null then 'waiting'

@@ -56,7 +56,10 @@ export interface RouteOptions {
 /** Registers every RPC. */
 export function registerRoutes(router: ConnectRouter, options: RouteOptions): void {
   const { deps, submitTask, watch, wakeups, metrics, health, serving, validation } = options;
-  router.service(TaskService, taskService({ deps, submitTask, watch, faults: validation.faults }));
+  router.service(
+    TaskService,
+    taskService({ deps, submitTask, watch, definitions: options.definitions, faults: validation.faults }),
+  );
   router.service(ClassService, classService(deps));
   router.service(NodeService, nodeService(deps));
   router.service(WorkerService, workerService({ deps, wakeups }));

@@ -1,5 +1,6 @@
 import type { Execution, ExecutorName } from "@drover/domain/execution";
 import type { Json } from "@drover/domain/json";
+import type { RetryPolicy } from "@drover/domain/retry";
 
 /** A task as clients describe it, whatever interface they came through. */
 export interface TaskDraft {
@@ -14,6 +15,6 @@ export interface TaskDraft {
   priority: number;
   delayMs?: number | undefined;
   timeoutSeconds?: number | undefined;
-  retry?: { maxAttempts?: number; baseDelayMs?: number; maxDelayMs?: number; noRetryOn?: string[] } | undefined;
+  retry?: Partial<RetryPolicy> | undefined;
   labels?: Record<string, string> | undefined;
 }

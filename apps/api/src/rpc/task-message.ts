@@ -1,8 +1,10 @@
-import { create, fromJson, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromJson, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate, type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { AttemptRow, TaskDetailRow, TaskRow, TaskStateName } from "@drover/db/query/task";
 import type { Execution } from "@drover/domain/execution";
 import type { Json } from "@drover/domain/json";
+import type { RetryPolicy } from "@drover/domain/retry";
+import { formatRunId } from "@drover/domain/run-id";
 import { taskKeyTime } from "@drover/domain/task-id";
 import {
   type Attempt,
@@ -34,7 +36,8 @@ export function taskMessage(row: TaskRow): Task {
 export function taskDetailMessage(row: TaskDetailRow, attempts: AttemptRow[]): Task {
   const task = taskMessage(row);
   if (row.payload !== null) task.payload = valueMessage(row.payload as Json);
-  if (row.execution !== null)
+  if (row.executor === "llm") task.call = row.execution as JsonObject;
+  else if (row.execution !== null)
     task.execution = create(ExecutionSchema, executionInit(row.execution as Execution, row.executor));
   if (row.result !== null) task.result = valueMessage(row.result as Json);
   task.attempts = [...attempts.map(attemptInit), ...lastAttempt(row)];
@@ -57,7 +60,8 @@ function taskInit(row: TaskRow): TaskInit {
     type: row.type,
     priority: row.priority,
     labels: row.labels ?? {},
-    ...(row.retry !== null && { retry: retryInit(row.retry as StoredRetry) }),
+    runId: row.run_id === null ? "" : formatRunId(row.run_id),
+    ...(row.retry !== null && { retry: retryInit(row.retry as Partial<RetryPolicy>) }),
     timeout: durationFromMs(row.timeout_seconds * 1000),
     createdAt: timestampFromDate(taskKeyTime(BigInt(row.key))),
     ...(row.started_at && { startedAt: timestampFromDate(row.started_at) }),
@@ -73,22 +77,19 @@ const executorNumbers = {
   docker: Executor.DOCKER,
   process: Executor.PROCESS,
   worker: Executor.WORKER,
-  llm: Executor.UNSPECIFIED,
+  llm: Executor.LLM,
 } as const;
 
-interface StoredRetry {
-  maxAttempts?: number;
-  baseDelayMs?: number;
-  maxDelayMs?: number;
-  noRetryOn?: string[];
-}
-
-function retryInit(retry: StoredRetry) {
+function retryInit(retry: Partial<RetryPolicy>) {
   return {
     maxAttempts: retry.maxAttempts ?? 0,
     ...(retry.baseDelayMs !== undefined && { baseDelay: durationFromMs(retry.baseDelayMs) }),
     ...(retry.maxDelayMs !== undefined && { maxDelay: durationFromMs(retry.maxDelayMs) }),
     noRetryOn: retry.noRetryOn ?? [],
+    strategy: retry.strategy ?? "",
+    factor: retry.factor ?? 0,
+    withoutJitter: retry.hasJitter === false,
+    retryOn: retry.retryOn ?? [],
   };
 }
 

@@ -1,6 +1,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Duration, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Execution, ExecutorName } from "@drover/domain/execution";
+import type { RetryStrategy } from "@drover/domain/retry";
 import { type Execution as ExecutionMessage, Executor, type TaskSpec } from "@drover/proto/drover/task";
 import type { TaskDraft } from "../operation/task-draft.ts";
 
@@ -21,6 +22,10 @@ export function draftOf(spec: TaskSpec): TaskDraft {
       ...(spec.retry.baseDelay && { baseDelayMs: millis(spec.retry.baseDelay) }),
       ...(spec.retry.maxDelay && { maxDelayMs: millis(spec.retry.maxDelay) }),
       ...(spec.retry.noRetryOn.length > 0 && { noRetryOn: spec.retry.noRetryOn }),
+      ...(spec.retry.strategy !== "" && { strategy: spec.retry.strategy as RetryStrategy }),
+      ...(spec.retry.factor > 0 && { factor: spec.retry.factor }),
+      ...(spec.retry.withoutJitter && { hasJitter: false }),
+      ...(spec.retry.retryOn.length > 0 && { retryOn: spec.retry.retryOn }),
     },
     labels: spec.labels,
   };

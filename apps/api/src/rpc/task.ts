@@ -10,8 +10,10 @@ import {
   type TaskRow,
   type TaskStateName,
 } from "@drover/db/query/task";
+import { findRunPlace } from "@drover/db/query/run";
 import { DroverError } from "@drover/domain/error";
 import { decodePageToken, encodePageToken } from "@drover/domain/page-token";
+import { graphAt } from "@drover/domain/workflow/graph-index";
 import { explainPending, type WaitingReason } from "@drover/domain/pending";
 import {
   type ListTasksRequest,
@@ -23,6 +25,7 @@ import {
 } from "@drover/proto/drover/task";
 import { cancelTask } from "../operation/cancel-task.ts";
 import type { Deps } from "../operation/context.ts";
+import type { DefinitionCache } from "../operation/definition-cache.ts";
 import { findTaskKey, findTaskKeys, taskNotFound } from "../operation/find-task.ts";
 import { retryTask } from "../operation/retry-task.ts";
 import type { SubmitTask } from "../operation/submit-task.ts";
@@ -37,12 +40,19 @@ export interface TaskServiceOptions {
   deps: Deps;
   submitTask: SubmitTask;
   watch: TaskWatch;
+  definitions: DefinitionCache;
   /** Judges the items of a batch one by one. */
   faults: Validation["faults"];
 }
 
 /** drover.v1.TaskService. */
-export function taskService({ deps, submitTask, watch, faults }: TaskServiceOptions): ServiceImpl<typeof TaskService> {
+export function taskService({
+  deps,
+  submitTask,
+  watch,
+  definitions,
+  faults,
+}: TaskServiceOptions): ServiceImpl<typeof TaskService> {
   const { db, directory } = deps;
   return {
     async submitTask(request, context) {
@@ -75,6 +85,7 @@ export function taskService({ deps, submitTask, watch, faults }: TaskServiceOpti
       const [row] = await getTaskDetails(db, await directory.namespaceId(caller.namespace), [key]);
       if (row === undefined) throw taskNotFound(id);
       const task = taskDetailMessage(row, await listAttempts(db, key));
+      if (row.run_id !== null) task.step = await stepIdOf(deps, definitions, row.run_id, row.step_number);
       const pending = await pendingOf(deps, row);
       return { task: pending === undefined ? task : Object.assign(task, { pending }) };
     },
@@ -135,6 +146,13 @@ export function taskService({ deps, submitTask, watch, faults }: TaskServiceOpti
       }
     },
   };
+}
+
+async function stepIdOf({ db }: Deps, definitions: DefinitionCache, runKey: string, number: number | null) {
+  const place = await findRunPlace(db, runKey);
+  if (place === undefined || number === null) return "";
+  const { definition } = await definitions(db, place.version_id);
+  return graphAt(definition, place.body)?.steps[number]?.id ?? "";
 }
 
 /** Why a task does not run yet, as a message; undefined once it runs or has ended. */

@@ -53,6 +53,8 @@ function task(key: string, facts: Partial<TaskDetailRow> = {}): TaskDetailRow {
   return {
     key,
     name: `id-${key}`,
+    run_id: null,
+    step_number: null,
     namespace: "default",
     state: "pending",
     class: "cpu_short",
