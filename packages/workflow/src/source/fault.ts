@@ -1,0 +1,51 @@
+import { findSimilar } from "@drover/domain/similar";
+
+/** The way to a value from the root of the document. */
+export type Path = readonly (string | number)[];
+
+/** Something in a document that is not as it must be, or deserves a look, and where it stands. */
+export interface Fault {
+  message: string;
+  /** What to do next. */
+  hint?: string;
+  /** From 1; 0 where the document was handed in as an object, so that there is only the path. */
+  line: number;
+  column: number;
+  /** Just behind the last character. */
+  endLine?: number;
+  endColumn?: number;
+  /** As in `steps.extract.retry.attempts` or `nodes[0].id`. */
+  path: string;
+}
+
+/** A path as people write it. */
+export function printPath(path: Path): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === "number") return `${text}[${key}]`;
+    if (!/^[\p{L}_$][\p{L}\p{N}_$-]*$/u.test(key)) return `${text}[${JSON.stringify(key)}]`;
+    return text === "" ? key : `${text}.${key}`;
+  }, "");
+}
+
+/** A text shortened for a message, in quotes. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
+
+/** `Did you mean "extract"?`, or else which words there are. */
+export function suggest(word: string, known: readonly string[]): { hint?: string } {
+  const meant = word.length > 100 ? undefined : findSimilar(word, known.slice(0, 2000));
+  if (meant !== undefined) return { hint: `Did you mean ${quote(meant)}?` };
+  if (known.length === 0) return {};
+  const others = known.length > 20 ? ` and ${known.length - 20} others` : "";
+  return { hint: `Known: ${known.slice(0, 20).map(short).join(", ")}${others}.` };
+}
+
+/** Words as in `a, b or c`. */
+export function eitherOf(words: readonly string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1) ?? ""}`;
+}
+
+function short(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
