@@ -13,10 +13,11 @@ create or replace function drover.token_count(p_value json) returns bigint
 language sql immutable parallel safe
 return case when p_value::text ~ '^[0-9]{1,12}([.]0*)?$' then floor(p_value::text::numeric)::bigint end;
 
--- A key in decimal digits; null where it is none.
+-- A key in decimal digits, or as ids of runs are written; null where it is none.
 create or replace function drover.read_key(p_text text) returns bigint
 language sql immutable parallel safe
-return case when p_text ~ '^[0-9]{1,19}$' and p_text::numeric <= 9223372036854775807 then p_text::bigint end;
+return case when p_text ~ '^[0-9]{1,19}$' and p_text::numeric <= 9223372036854775807 then p_text::bigint
+  when p_text ~ '^run-[0-7][0-9a-f]{15}$' then ('x' || right(p_text, 16))::bit(64)::bigint end;
 
 -- Whether a selector takes a name: null takes all, and one that ends in '*' all that begin like it.
 create or replace function drover.selects(p_selector text, p_name text) returns boolean

@@ -2,7 +2,9 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import type { Health } from "@drover/daemon/health";
 import type { Metrics } from "@drover/daemon/metric";
 import type { Wakeups } from "@drover/db/listen";
+import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
+import { LimitService } from "@drover/proto/drover/limit";
 import { NodeService } from "@drover/proto/drover/node";
 import { RunService } from "@drover/proto/drover/run";
 import { ScheduleService } from "@drover/proto/drover/schedule";
@@ -15,8 +17,10 @@ import type { metrics } from "./metric.ts";
 import type { Deps } from "./operation/context.ts";
 import type { DefinitionCache } from "./operation/definition-cache.ts";
 import type { SubmitTask } from "./operation/submit-task.ts";
+import { budgetService } from "./rpc/budget.ts";
 import { classService } from "./rpc/class.ts";
 import { type HealthSource, registerHealth } from "./rpc/health.ts";
+import { limitService } from "./rpc/limit.ts";
 import { nodeService } from "./rpc/node.ts";
 import { registerReflection } from "./rpc/reflection.ts";
 import { runService } from "./rpc/run.ts";
@@ -37,6 +41,8 @@ export const services = [
   WorkflowService,
   RunService,
   ScheduleService,
+  LimitService,
+  BudgetService,
   OrchestratorService,
 ] as const;
 
@@ -66,6 +72,8 @@ export function registerRoutes(router: ConnectRouter, options: RouteOptions): vo
   router.service(WorkflowService, workflowService(deps));
   router.service(RunService, runService({ deps, definitions: options.definitions, runWatch: options.runWatch }));
   router.service(ScheduleService, scheduleService(deps));
+  router.service(LimitService, limitService(deps));
+  router.service(BudgetService, budgetService(deps));
   router.service(OrchestratorService, orchestratorService({ deps, submitTask, watch, metrics, health }));
   registerHealth(router, serving);
   registerReflection(router, services);
