@@ -67,6 +67,12 @@ export async function findRunPlace(
   return row;
 }
 
+/** How many runs are not final. */
+export async function countOpenRuns(db: Executor): Promise<number> {
+  const [row] = await db.run<{ count: string }>(sql`select count(*) as count from drover.run_open`);
+  return Number(row?.count ?? 0);
+}
+
 export interface RunFilter {
   workflow?: string | undefined;
   states?: readonly string[];

@@ -78,7 +78,7 @@ declare
 begin
   select c.counted_xid, c.counted_id into cursor_xid, cursor_id from drover.control c for update;
   with fresh as materialized (
-    select e.xid, e.id, e.kind, greatest(1, cardinality(e.task_ids)) as facts
+    select e.xid, e.id, e.kind, greatest(1, cardinality(e.task_ids), cardinality(e.run_ids)) as facts
       from drover.event e
      where (e.xid, e.id) > (cursor_xid, cursor_id) and e.xid < horizon
   ), added as (

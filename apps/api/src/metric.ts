@@ -59,5 +59,26 @@ export const metrics = {
     type: "counter",
     help: "Leases that ended without their holder, found by this process.",
   },
+  runsStarted: {
+    name: "drover_runs_started_total",
+    type: "counter",
+    help: "Workflow runs started, without nested ones, over all replicas.",
+  },
+  runsEnded: {
+    name: "drover_runs_ended_total",
+    type: "counter",
+    help: "Workflow runs that ended, nested ones included, over all replicas.",
+    labels: ["state"],
+  },
+  runsOpen: {
+    name: "drover_runs_open",
+    type: "gauge",
+    help: "Workflow runs that are not final, nested ones included.",
+  },
+  runsAdvanced: {
+    name: "drover_runs_advanced_total",
+    type: "counter",
+    help: "How often this process advanced a workflow run.",
+  },
   liveHolders: { name: "drover_live_holders", type: "gauge", help: "Agents and workers with a live lease." },
 } as const satisfies MetricDeclarations;

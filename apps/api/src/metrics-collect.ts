@@ -2,6 +2,7 @@ import type { Executor } from "@drover/db/client";
 import type { Metrics } from "@drover/daemon/metric";
 import { queueDepths, sumEvents } from "@drover/db/query/control";
 import { eventTotals } from "@drover/db/query/event";
+import { countOpenRuns } from "@drover/db/query/run";
 import { listNodes, type NodeRow } from "@drover/db/query/node";
 import { findNamespace } from "@drover/db/query/queue";
 import type { metrics } from "./metric.ts";
@@ -55,6 +56,14 @@ export async function collectMetrics({
     inc: (difference) => handles.taskErrors.inc({ task: "env_task" }, difference),
     reset: () => handles.taskErrors.reset(),
   });
+  memory.raise("runs started", total("run.started"), handles.runsStarted);
+  for (const state of ["completed", "partially_completed", "failed", "cancelled"]) {
+    memory.raise(`runs ${state}`, total(`run.${state}`), {
+      inc: (difference) => handles.runsEnded.inc({ state }, difference),
+      reset: () => handles.runsEnded.reset(),
+    });
+  }
+  handles.runsOpen.set(await countOpenRuns(db));
   const errorRate = memory.errorRate({ at, failed, ended });
   handles.envErrorRate.set(errorRate);
   handles.taskErrorRate.set(errorRate);

@@ -158,7 +158,8 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
     metrics.handles.liveHolders.set(report.live);
     metrics.handles.sweepTaken.inc(report.taken);
   };
-  const advance = createAdvanceLoop({ deps, wakeups, isListening: values.notify, log, definitions });
+  const onAdvanced = (runs: number) => metrics.handles.runsAdvanced.inc(runs);
+  const advance = createAdvanceLoop({ deps, wakeups, isListening: values.notify, log, definitions, onAdvanced });
   const schedules = createScheduleLoop({ deps, log, wakeups, start: startRun });
   return [database, hints, ...createLoops({ deps, log, ...values, onSweep }), advance, schedules, probe, front];
 }
