@@ -86,7 +86,7 @@ export function expressionFault(fault: string): StepError {
 /** A text that begins and ends as a sentence. */
 export function sentence(text: string): string {
   const start = text.charAt(0).toUpperCase() + text.slice(1);
-  return start.endsWith(".") ? start : `${start}.`;
+  return /[.?!]$/.test(start) ? start : `${start}.`;
 }
 
 function lookOn(sheet: Sheet, number: number): void {
