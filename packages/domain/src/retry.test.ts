@@ -92,14 +92,14 @@ describe("decideRetry", () => {
       jitter: fc.double({ min: 0, max: 1, noNaN: true }),
     });
     fc.assert(
-      fc.property(arbitrary, ({ failures, jitter, ...policy }) => {
-        const delay = retryDelayMs(policy, failures, jitter);
-        const ceiling = retryDelayMs(policy, failures, 1);
+      fc.property(arbitrary, ({ failures, jitter, ...given }) => {
+        const delay = retryDelayMs(given, failures, jitter);
+        const ceiling = retryDelayMs(given, failures, 1);
         expect(Number.isSafeInteger(delay)).toBe(true);
-        expect(delay).toBeLessThanOrEqual(policy.maxDelayMs);
+        expect(delay).toBeLessThanOrEqual(given.maxDelayMs);
         expect(delay).toBeLessThanOrEqual(ceiling);
         expect(delay).toBeGreaterThanOrEqual(Math.floor(ceiling / 2));
-        expect(retryDelayMs(policy, failures + 1, 1)).toBeGreaterThanOrEqual(ceiling);
+        expect(retryDelayMs(given, failures + 1, 1)).toBeGreaterThanOrEqual(ceiling);
       }),
     );
   });
