@@ -3,7 +3,7 @@ import { hearTask } from "./conversation.ts";
 import { endUnit } from "./end-unit.ts";
 import { viewOutput } from "./output.ts";
 import { stepOf } from "./scope.ts";
-import { needsOutput, stop } from "./settle.ts";
+import { needsOutput, sentence, stop } from "./settle.ts";
 import type { Sheet } from "./sheet.ts";
 
 const maxMailbox = 1000;
@@ -75,7 +75,7 @@ function decide(sheet: Sheet, { step, isApproved, approver, comment }: Signal & 
     if (row.number !== number) continue;
     const output = { approved: isApproved, approver, comment };
     const because = comment === "" ? "" : `: ${comment}`;
-    const error = { class: "approval_rejected", message: `${approver} rejected it${because}.` };
+    const error = { class: "approval_rejected", message: sentence(`${approver} rejected it${because}`) };
     endUnit(sheet, row, isApproved ? { output, isStored: true } : { error });
   }
 }

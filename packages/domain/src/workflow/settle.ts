@@ -80,13 +80,12 @@ export function stop(sheet: Sheet, why: "cancelled" | "deadline" | "failed", rea
 
 /** An error for a template or condition that cannot be evaluated. */
 export function expressionFault(fault: string): StepError {
-  return { class: "expression_failed", message: sentence(fault) };
+  return { class: "expression_failed", message: sentence(fault.charAt(0).toUpperCase() + fault.slice(1)) };
 }
 
-/** A text that begins and ends as a sentence. */
+/** A text that ends as a sentence does. */
 export function sentence(text: string): string {
-  const start = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.?!]$/.test(start) ? start : `${start}.`;
+  return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
 function lookOn(sheet: Sheet, number: number): void {
