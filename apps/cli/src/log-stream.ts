@@ -49,16 +49,25 @@ export async function streamLog({ client, id, follow, tail, since, signal, onLin
   }
 }
 
-/** Writes a line of a log where the task wrote it: its stdout on stdout, everything else on stderr. */
-export function showLogLine(line: LogLine, output: Output, { withTimes }: { withTimes: boolean }): void {
-  const time = line.time === undefined ? "" : new Date(timestampMs(line.time)).toISOString();
-  if (output.isJson) return output.jsonLine({ time, attempt: line.attempt, stream: line.stream, text: line.text });
-  const prefix = withTimes ? `${time} ${line.attempt} ${line.stream.padEnd(6)} ` : "";
-  const text = line.text.endsWith("\n") ? line.text : `${line.text}\n`;
-  if (line.stream === "stdout") output.raw(prefix + text, "stdout");
-  else
-    output.raw(
-      line.stream === "system" ? output.paintError(`${prefix}[drover] ${text.trimEnd()}`, "dim") + "\n" : prefix + text,
-      "stderr",
-    );
+/**
+ * Writes lines of a log where the task wrote them: its stdout on stdout, everything else on stderr. A model's tokens are
+ * pieces of one text on stdout; what follows them begins a line of its own.
+ */
+export function createLogPrinter(output: Output, { withTimes }: { withTimes: boolean }): (line: LogLine) => void {
+  let isInText = false;
+  return (line) => {
+    const time = line.time === undefined ? "" : new Date(timestampMs(line.time)).toISOString();
+    if (output.isJson) return output.jsonLine({ time, attempt: line.attempt, stream: line.stream, text: line.text });
+    const prefix = withTimes ? `${time} ${line.attempt} ${line.stream.padEnd(6)} ` : "";
+    if (line.stream === "token" && !withTimes) {
+      isInText = !line.text.endsWith("\n");
+      return output.raw(line.text, "stdout");
+    }
+    if (isInText) output.raw("\n", "stdout");
+    isInText = false;
+    const text = line.text.endsWith("\n") ? line.text : `${line.text}\n`;
+    if (line.stream === "system") {
+      output.raw(`${output.paintError(`${prefix}[drover] ${text.trimEnd()}`, "dim")}\n`, "stderr");
+    } else output.raw(prefix + text, line.stream === "stderr" ? "stderr" : "stdout");
+  };
 }

@@ -5,7 +5,7 @@ import type { Context } from "./command.ts";
 import { formatDuration } from "./duration.ts";
 import type { ExitCode } from "./exit.ts";
 import { followTasks, isTaskFinal } from "./follow.ts";
-import { showLogLine, streamLog } from "./log-stream.ts";
+import { createLogPrinter, streamLog } from "./log-stream.ts";
 import { errorText, taskJson } from "./task-view.ts";
 import { taskStateWord } from "./word.ts";
 
@@ -45,7 +45,7 @@ async function follow(
   id: string,
   { isWatched, hasLogs }: WaitOptions,
 ): Promise<Task> {
-  const onLine = (line: Parameters<typeof showLogLine>[0]) => showLogLine(line, output, { withTimes: false });
+  const onLine = createLogPrinter(output, { withTimes: false });
   const logs = hasLogs ? streamLog({ client, id, follow: true, tail: 0, since: undefined, signal, onLine }) : undefined;
   const onChange = (task: Task) => {
     if (isWatched && !isTaskFinal(task)) showChange(task, output);

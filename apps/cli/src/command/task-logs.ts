@@ -1,5 +1,5 @@
 import { defineCommand } from "../command.ts";
-import { showLogLine, streamLog } from "../log-stream.ts";
+import { createLogPrinter, streamLog } from "../log-stream.ts";
 import { flagOption, integerOption, momentOption } from "../option.ts";
 
 /** `drover task logs` */
@@ -7,7 +7,7 @@ export const taskLogs = defineCommand({
   name: "task logs",
   summary: "Show what a task printed.",
   about:
-    "What the task wrote to stdout goes to stdout, what it wrote to stderr to stderr, and so do remarks of Drover's own.",
+    "What the task wrote to stdout, or a model answered, goes to stdout; what it wrote to stderr to stderr, and so do remarks of Drover's own.",
   positionals: [{ name: "ID", doc: "The task." }],
   options: {
     follow: flagOption({ doc: "Go on until it is done.", short: "f" }),
@@ -21,6 +21,7 @@ export const taskLogs = defineCommand({
   ],
   async run({ client, output, signal }, { positionals: [id = ""], options }) {
     let count = 0;
+    const print = createLogPrinter(output, { withTimes: options.timestamps });
     await streamLog({
       client,
       id,
@@ -30,7 +31,7 @@ export const taskLogs = defineCommand({
       signal,
       onLine(line) {
         count += 1;
-        showLogLine(line, output, { withTimes: options.timestamps });
+        print(line);
       },
     });
     if (count === 0) output.note("It has printed nothing.");

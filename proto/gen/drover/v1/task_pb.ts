@@ -1038,7 +1038,7 @@ export type LogLine = Message<"drover.v1.LogLine"> & {
   attempt: number;
 
   /**
-   * stdout, stderr or system.
+   * stdout, stderr, system, or token: a piece of a model's answer, which ends no line.
    *
    * @generated from field: string stream = 2;
    */
