@@ -1,7 +1,10 @@
 import type { Command } from "./command.ts";
+import { budgetDelete, budgetList, budgetSet, budgetVerify } from "./command/budget.ts";
+import { budgetReport } from "./command/budget-report.ts";
 import { classCreate, classLimit, classList, classPause, classResume } from "./command/class.ts";
 import { completion } from "./command/completion.ts";
 import { agent, api, migrate } from "./command/daemon.ts";
+import { limitDelete, limitList, limitSet } from "./command/limit.ts";
 import { nodeGet, nodeList, nodeLogin } from "./command/node.ts";
 import {
   scheduleDelete,
@@ -11,6 +14,7 @@ import {
   schedulePut,
   scheduleResume,
 } from "./command/schedule.ts";
+import { priceList, priceSet } from "./command/price.ts";
 import { status } from "./command/status.ts";
 import { taskCancel } from "./command/task-cancel.ts";
 import { taskGet } from "./command/task-get.ts";
@@ -44,6 +48,16 @@ export const commands: readonly Command[] = [
   schedulePause,
   scheduleResume,
   scheduleDelete,
+  limitSet,
+  limitList,
+  limitDelete,
+  budgetSet,
+  budgetList,
+  budgetDelete,
+  budgetReport,
+  budgetVerify,
+  priceSet,
+  priceList,
   nodeList,
   nodeGet,
   nodeLogin,

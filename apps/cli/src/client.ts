@@ -1,7 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Client as RpcClient, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { DroverError } from "@drover/domain/error";
+import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
+import { LimitService } from "@drover/proto/drover/limit";
 import { NodeService } from "@drover/proto/drover/node";
 import { ScheduleService } from "@drover/proto/drover/schedule";
 import { TaskService } from "@drover/proto/drover/task";
@@ -15,6 +17,8 @@ export interface Client {
   classes: RpcClient<typeof ClassService>;
   nodes: RpcClient<typeof NodeService>;
   schedules: RpcClient<typeof ScheduleService>;
+  limits: RpcClient<typeof LimitService>;
+  budgets: RpcClient<typeof BudgetService>;
 }
 
 export interface ClientOptions {
@@ -37,6 +41,8 @@ export function createApiClient({ connect, address, namespace, timeoutMs = 30_00
     classes: createClient(ClassService, transport),
     nodes: createClient(NodeService, transport),
     schedules: createClient(ScheduleService, transport),
+    limits: createClient(LimitService, transport),
+    budgets: createClient(BudgetService, transport),
   };
 }
 

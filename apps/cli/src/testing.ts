@@ -1,5 +1,7 @@
 import { type ConnectRouter, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
+import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
+import { LimitService } from "@drover/proto/drover/limit";
 import { NodeService } from "@drover/proto/drover/node";
 import { ScheduleService } from "@drover/proto/drover/schedule";
 import { TaskService } from "@drover/proto/drover/task";
@@ -18,6 +20,8 @@ export interface TestDroverOptions {
   classes?: Partial<ServiceImpl<typeof ClassService>>;
   nodes?: Partial<ServiceImpl<typeof NodeService>>;
   schedules?: Partial<ServiceImpl<typeof ScheduleService>>;
+  limits?: Partial<ServiceImpl<typeof LimitService>>;
+  budgets?: Partial<ServiceImpl<typeof BudgetService>>;
   env?: Record<string, string>;
   stdin?: string;
   stop?: AbortSignal;
@@ -32,6 +36,8 @@ export function createTestDrover(options: TestDroverOptions = {}): (...args: str
     classes = {},
     nodes = {},
     schedules = {},
+    limits = {},
+    budgets = {},
     env = {},
     stdin = "",
     columns,
@@ -42,7 +48,9 @@ export function createTestDrover(options: TestDroverOptions = {}): (...args: str
       .service(TaskService, tasks)
       .service(ClassService, classes)
       .service(NodeService, nodes)
-      .service(ScheduleService, schedules);
+      .service(ScheduleService, schedules)
+      .service(LimitService, limits)
+      .service(BudgetService, budgets);
   return async (...args) => {
     const [stdout, stderr] = [createTerminal(columns), createTerminal(columns)];
     const world: World = {
