@@ -255,6 +255,7 @@ describe("parallelism", () => {
     const { world, run } = begin(
       { steps: [first, ...bad, map], maxParallel: 1 },
       {
+        heldSteps: 2,
         heldPerStep: 2,
         refuse: (unit) => (unit.item >= 0 ? { class: "invalid_execution", message: "No." } : undefined),
       },

@@ -67,7 +67,7 @@ function anyStory(options: { hasConditions: boolean; mayStop: boolean }): fc.Arb
 }
 
 function tell({ definition, seed, oneIn }: Story, order: number, options: Partial<WorldOptions> = {}) {
-  const world = createWorld({ definition, heldPerStep: 2, ...options });
+  const world = createWorld({ definition, heldSteps: 2, heldPerStep: 2, ...options });
   const run = world.start();
   play(world, oracleOf(seed, oneIn), draws(order));
   return { world, run };
@@ -122,7 +122,7 @@ describe("advance of random graphs", () => {
     fc.assert(
       fc.property(anyStory(calm), fc.integer(), fc.integer(), (story, one, other) => {
         const first = tale(tell(story, one).world);
-        expect(tale(tell(story, other, { isGenerous: true, heldPerStep: 64 }).world)).toEqual(first);
+        expect(tale(tell(story, other, { isGenerous: true, heldSteps: 64, heldPerStep: 64 }).world)).toEqual(first);
       }),
       { numRuns: 200 },
     );
@@ -196,7 +196,7 @@ describe("advance of random graphs", () => {
 
 /** A story up to some point, with everything advanced that is due then. */
 function halfway({ definition, seed, oneIn }: Story, order: number, patience: number, deadlineMs?: number) {
-  const world = createWorld({ definition, heldPerStep: 2 });
+  const world = createWorld({ definition, heldSteps: 2, heldPerStep: 2 });
   const run = world.start({}, deadlineMs === undefined ? {} : { deadlineMs: world.nowMs + deadlineMs });
   const draw = draws(order);
   play(world, oracleOf(seed, oneIn), draw, patience);

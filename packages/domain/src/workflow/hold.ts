@@ -25,8 +25,10 @@ export function fillRoom(sheet: Sheet): void {
     begun.add(number);
     beginWork(sheet, row);
   }
-  // Of each step a bounded number was read: where all of them began, the next are looked at in an advance of their own.
-  if ([...begun].some((number) => !left.has(number) && hasMore(sheet, number))) sheet.wakeAtMs = run.nowMs;
+  // A bounded number was read: where all of them began, the next are looked at in an advance of their own.
+  const isDrained = begun.size > 0 && left.size === 0 && sheet.counts.held > 0;
+  const hasFollower = [...begun].some((number) => !left.has(number) && hasMore(sheet, number));
+  if ((isDrained || hasFollower) && hasRoom(sheet)) sheet.wakeAtMs = run.nowMs;
 }
 
 function mayBegin(sheet: Sheet, row: StepRow): boolean {
@@ -44,5 +46,5 @@ function hasTurn(sheet: Sheet, number: number): boolean {
 /** Whether items of a map are held back though they could begin. */
 function hasMore(sheet: Sheet, number: number): boolean {
   const { total = 0, running = 0, ended = 0 } = sheet.row(number)?.data ?? {};
-  return running + ended < total && hasTurn(sheet, number) && hasRoom(sheet);
+  return running + ended < total && hasTurn(sheet, number);
 }

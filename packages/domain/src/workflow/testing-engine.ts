@@ -84,7 +84,8 @@ export interface WorldOptions {
   definition: Definition;
   /** Other workflows, by name. */
   workflows?: Record<string, Definition>;
-  /** How many held rows of each step the database hands over. */
+  /** Held rows that the database hands over: of how many steps, and how many of each. */
+  heldSteps?: number;
   heldPerStep?: number;
   /** Everything is known beforehand, instead of what is asked for. */
   isGenerous?: boolean;
@@ -97,6 +98,7 @@ export interface WorldOptions {
 export function createWorld({
   definition,
   workflows = {},
+  heldSteps = 64,
   heldPerStep = 64,
   isGenerous = false,
   refuse = () => undefined,
@@ -180,7 +182,7 @@ export function createWorld({
   }
 
   function decide(run: SimRun, taken: SimSignal[]): AdvanceAnswer {
-    const reader = createReader({ run, runs, tasks, memory, heldPerStep, reads, isGenerous });
+    const reader = createReader({ run, runs, tasks, memory, heldSteps, heldPerStep, reads, isGenerous });
     const refused = new Map<string, StepError>();
     const question: AdvanceQuestion = {
       run: {

@@ -19,6 +19,7 @@ export function createReader({
   runs,
   tasks,
   memory,
+  heldSteps,
   heldPerStep,
   reads,
   isGenerous,
@@ -27,6 +28,7 @@ export function createReader({
   runs: ReadonlyMap<string, SimRun>;
   tasks: ReadonlyMap<string, SimTask>;
   memory: ReadonlyMap<string, Record<string, Json>>;
+  heldSteps: number;
   heldPerStep: number;
   reads: Reads;
   isGenerous: boolean;
@@ -78,7 +80,7 @@ export function createReader({
     const taken = new Map<number, number>();
     return readState("pending").filter(({ number }) => {
       taken.set(number, (taken.get(number) ?? 0) + 1);
-      return (taken.get(number) ?? 0) <= heldPerStep;
+      return taken.size <= heldSteps && (taken.get(number) ?? 0) <= heldPerStep;
     });
   }
 
