@@ -46,6 +46,7 @@ export interface TakenSignal {
   state: string | null;
   error: { class: string; message: string } | null;
   row: StepFacts | null;
+  /** Of an item: the row of its step. */
   header: StepFacts | null;
 }
 

@@ -103,10 +103,10 @@ function signalOf(signal: TakenSignal): Signal[] {
       ];
     case "task":
     case "run": {
-      if (signal.state === null || row === null || header === null) return [];
+      if (signal.state === null || row === null) return [];
       const state = signal.state === "completed" || signal.state === "cancelled" ? signal.state : "failed";
       const { taskId, childRunId, error } = signal;
-      return [{ kind: "ended", taskId, childRunId, end: { state, error }, row: asRow(row), header: asRow(header) }];
+      return [{ kind: "ended", taskId, childRunId, end: { state, error }, row: asRow(row), header: asRow(header ?? row) }];
     }
   }
 }
