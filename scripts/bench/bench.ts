@@ -14,8 +14,8 @@ export interface Bench {
   settle(): Promise<void>;
   /** How many jobs are not durably completed. */
   open(): Promise<number>;
-  /** When every job was durably completed. */
-  untilEmpty(limitMs: number): Promise<number>;
+  /** When every job was durably completed; the store is asked every so many milliseconds. */
+  untilEmpty(limitMs: number, everyMs?: number): Promise<number>;
   counters(): Promise<Counters>;
 }
 
@@ -41,11 +41,11 @@ export async function withBench<Result>(
       },
       settle: () => server.settle(url),
       open,
-      async untilEmpty(limitMs) {
+      async untilEmpty(limitMs, everyMs = 3) {
         for (const end = nowMs() + limitMs; nowMs() < end;) {
           const left = await open();
           if (left === 0) return nowMs();
-          await new Promise((resolve) => setTimeout(resolve, left > 2000 ? 50 : 3));
+          await new Promise((resolve) => setTimeout(resolve, left > 2000 ? 50 : everyMs));
         }
         throw new Error(`${contestant}: still ${await open()} jobs open after ${limitMs} ms`);
       },

@@ -6,10 +6,15 @@ import { firstJobsRate, park } from "./case/depth.ts";
 import { drain } from "./case/drain.ts";
 import { enqueue } from "./case/enqueue.ts";
 import { idle, memory } from "./case/idle.ts";
+import { fanout } from "./case/fanout.ts";
 import { latency } from "./case/latency.ts";
+import { limit } from "./case/limit.ts";
 import { rpc } from "./case/rpc.ts";
+import { runSize } from "./case/run-size.ts";
 import { steady } from "./case/steady.ts";
-import { type ContestantName, type Profile, queues } from "./contestant.ts";
+import { stepLatency } from "./case/step-latency.ts";
+import { steps } from "./case/steps.ts";
+import { type ContestantName, engines, type Profile, queues } from "./contestant.ts";
 import type { Figure } from "./figure.ts";
 import type { BenchServer } from "./server.ts";
 
@@ -63,6 +68,15 @@ export const measurements: Measurement[] = [
       return [ratio("50,000 behind 100,000 delayed and 100,000 of a paused class", obstructed, free)];
     },
   },
+  ...[1, 4].flatMap((workers) =>
+    engines.map((engine) =>
+      on("steps", engine, "workflow", (bench) => steps(bench, { workers, runs: 1000, length: 10 })),
+    ),
+  ),
+  ...engines.map((engine) => on("fanout", engine, "workflow", (bench) => fanout(bench, { items: 1000 }))),
+  ...engines.map((engine) => on("step-latency", engine, "workflow", stepLatency)),
+  on("run-size", "drover", "workflow", runSize),
+  on("limit", "drover", "drain", limit),
   ...(["API", "agent", "SDK worker"] as const).map((program) => ({
     ...on("idle", "drover", "drain", (_bench, server) => idle(server, _bench, program)),
     isSteadfast: true,

@@ -5,6 +5,7 @@ import {
   loadContestant,
   type Producer,
   type Profile,
+  type RunStarter,
 } from "./contestant.ts";
 import { inFlight, nowMs, ownCpuMicros } from "./measure.ts";
 
@@ -76,8 +77,24 @@ function createProducerCommands(producer: Producer) {
       await Promise.all(pending);
       return { ms: nowMs() - start };
     },
+    async startChains({ runs, steps }: { runs: number; steps: number }) {
+      await starterOf(producer).startChains(runs, steps);
+    },
+    async startSpacedChain({ steps, stepMs }: { steps: number; stepMs: number }) {
+      await starterOf(producer).startSpacedChain(steps, stepMs);
+    },
+    async startFanout({ items }: { items: number }) {
+      const startedAt = nowMs();
+      await starterOf(producer).startFanout(items);
+      return { startedAt };
+    },
     stop: () => producer.stop(),
   };
+}
+
+function starterOf({ runs }: Producer): RunStarter {
+  if (runs === undefined) throw new Error("expected an engine of workflows, got a contestant that has none");
+  return runs;
 }
 
 async function startWorkerCommands(open: (onJob: (job: Job) => void) => Promise<JobWorker>) {

@@ -8,6 +8,9 @@ export interface Program {
   /** Resident memory in MB. */
   residentMb(): number;
   cpuMicros(): number;
+  /** Holds it still until it is resumed, as it is. */
+  pause(): void;
+  resume(): void;
   end(): Promise<void>;
 }
 
@@ -90,7 +93,10 @@ function watch(child: ChildProcess): Program {
         .map(Number);
       return ((fields[11] ?? NaN) + (fields[12] ?? NaN)) * 10_000;
     },
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
     async end() {
+      child.kill("SIGCONT");
       child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
       await gone;

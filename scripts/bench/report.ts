@@ -50,11 +50,11 @@ export function formatReport(machine: Machine, results: readonly Result[]): stri
     ...Object.entries(contestants).map(([name, settings]) => `${name}: ${settings}`),
     "",
     formatTable(
-      ["metric", "unit", "drover", "floor", "graphile-worker", "pg-boss", "/ floor", "/ best peer", "target"],
+      ["metric", "unit", "drover", "floor", "graphile-worker", "pg-boss", "dbos", "/ floor", "/ best peer", "target"],
       results.flatMap(formatResult),
     ),
     "",
-    "Cost of one job, and Drover's over that of the cheapest peer:",
+    "Cost of one job or step, and Drover's over that of the cheapest peer:",
     formatTable(
       ["metric", "contestant", "Postgres us", "client us", "WAL bytes", "transactions"],
       results.flatMap(formatCosts),
@@ -95,11 +95,12 @@ function formatResult(result: Result): string[][] {
       value("floor"),
       value("graphile-worker"),
       value("pg-boss"),
+      value("dbos"),
       formatRatio(toFloor(result)),
       formatRatio(toPeer(result)),
       first,
     ],
-    ...more.map((verdict) => ["", "", "", "", "", "", "", "", verdict]),
+    ...more.map((verdict) => [...Array.from({ length: 9 }, () => ""), verdict]),
   ];
 }
 

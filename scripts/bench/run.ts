@@ -1,6 +1,6 @@
 import { cpus } from "node:os";
 import { caseNames, measurements, whySkipped } from "./case.ts";
-import { loadContestant, queues } from "./contestant.ts";
+import { engines, loadContestant, queues } from "./contestant.ts";
 import type { Figure } from "./figure.ts";
 import { installPeers } from "./peer.ts";
 import { endPrograms } from "./program.ts";
@@ -67,7 +67,7 @@ export async function runBench({ args, rounds }: { args: string[]; rounds: numbe
 
 async function describe(postgres: string): Promise<Machine> {
   const entries = await Promise.all(
-    ([...queues, "floor"] as const).map(async (name) => {
+    [...new Set([...queues, ...engines, "floor" as const])].map(async (name) => {
       const { version, settings } = await loadContestant(name);
       return [name, `${version()}; ${settings}`.replace(/^; /, "")] as const;
     }),

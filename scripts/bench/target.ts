@@ -28,6 +28,11 @@ const targets: { metric: string; target: string; isMet: (row: Row) => boolean }[
   { metric: "start latency at half load, p99", target: "< 10 ms", isMet: (row) => own(row) < 10 },
   { metric: "first 20,000", target: ">= 0.9", isMet: (row) => own(row) >= 0.9 },
   { metric: "50,000 behind", target: "> 0.95", isMet: (row) => own(row) > 0.95 },
+  { metric: "steps", target: ">= 3.0 of the fastest peer", isMet: (row) => toPeer(row) >= 3 },
+  { metric: "fan-out of 1,000", target: "<= 0.33 of the fastest peer", isMet: (row) => toPeer(row) <= 1 / 3 },
+  { metric: "step latency over that of a plain task, p50", target: "<= 3", isMet: (row) => own(row) <= 3 },
+  { metric: "sequential steps, 10,000 against 1,000", target: "<= 2", isMet: (row) => own(row) <= 2 },
+  { metric: "items of a map, 10,000 against 1,000", target: "<= 2", isMet: (row) => own(row) <= 2 },
   { metric: "idle API", target: "<= 1 /s", isMet: (row) => own(row) <= 1 },
   { metric: "idle agent", target: "<= 1 /s", isMet: (row) => own(row) <= 1 },
   { metric: "idle SDK worker", target: "<= 1 /s", isMet: (row) => own(row) <= 1 },
@@ -42,6 +47,8 @@ export function judge(row: Row): Verdict[] {
     .map(({ target, isMet }) => ({ target, isMet: isMet(row) }));
 }
 
+const lowIsGood = new Set(["ms", "s"]);
+
 /** Drover's value over the floor's; NaN where the metric has no floor. */
 export function toFloor(row: Row): number {
   return own(row) / of(row, "floor");
@@ -51,7 +58,7 @@ export function toFloor(row: Row): number {
 export function toPeer(row: Row): number {
   const peers = [...row.values].filter(([name]) => name !== "drover" && name !== "floor").map(([, value]) => value);
   if (peers.length === 0) return NaN;
-  return own(row) / (row.unit === "ms" ? Math.min(...peers) : Math.max(...peers));
+  return own(row) / (lowIsGood.has(row.unit) ? Math.min(...peers) : Math.max(...peers));
 }
 
 function own(row: Row): number {
