@@ -3,6 +3,7 @@ import type { Json } from "../json.ts";
 import type { TaskStart } from "./advance-answer.ts";
 import type { StepError } from "./advance-question.ts";
 import type { Step, TaskWork } from "./definition.ts";
+import { keepTexts } from "./execution-text.ts";
 import { type UnitContext, valueOf } from "./scope.ts";
 import { expressionFault } from "./settle.ts";
 import type { Sheet } from "./sheet.ts";
@@ -36,11 +37,15 @@ export function taskFor(
     item: row.item,
     class: step.class ?? "cpu_short",
     type: work.type ?? "",
-    // Checked when the workflow was applied; templates change texts only.
-    execution: execution?.value as (Execution & { executor?: ExecutorName }) | undefined,
+    execution: execution && asExecution(work, execution.value),
     payload: payload.value,
     priority: step.priority ?? 0,
     timeoutSeconds: step.timeoutSeconds,
     retry: step.retry,
   };
+}
+
+/** What is checked when a workflow is applied stays true: templates change nothing but texts. */
+function asExecution(work: TaskWork, rendered: Json): Execution & { executor?: ExecutorName } {
+  return keepTexts(work.execution as unknown as Json, rendered) as unknown as Execution & { executor?: ExecutorName };
 }
