@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderCliPage } from "../apps/cli/src/page.ts";
+import { editorSchema } from "../packages/workflow/src/editor-schema.ts";
 import { run } from "./check-run.ts";
 import { errorPage } from "./document/error-page.ts";
 import { lifecyclePage } from "./document/lifecycle-page.ts";
@@ -25,6 +26,7 @@ const documents: Generated[] = [
   { file: "docs/lifecycle.md", render: lifecyclePage },
   { file: "docs/metrics.md", render: metricPage },
   { file: "docs/settings.md", render: settingPage },
+  { file: "packages/workflow/schema.json", render: () => JSON.stringify(editorSchema()) },
 ];
 
 const isCheck = process.argv.includes("--check");

@@ -128,6 +128,11 @@ function checkReach(nodes: ReadonlyMap<string, Draft>, ways: readonly Way[], raw
     report.add(second.value.from.at, "Expected one edge from START, got a second one.", {
       hint: "Write a list after to: for a fork.",
     });
+  // A way that leads nowhere is told already; what it cuts off follows from that.
+  const isWhole = ways.every(({ to, from }) =>
+    [to, from].every((id) => nodes.has(id) || id === "START" || id === "END"),
+  );
+  if (!isWhole) return;
   const fromStart = reach("START", ways, (way) => [way.from, way.to]);
   const toEnd = reach("END", ways, (way) => [way.to, way.from]);
   for (const [id, { at }] of nodes) {

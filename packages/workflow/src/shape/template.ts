@@ -66,7 +66,8 @@ export function bare(text: string): string {
 
 /** A text that is no template, so that it means itself in one. */
 export function literalText(text: string): string {
-  return text.replaceAll("${", "$${");
+  // In a replacement text "$$" would be one dollar.
+  return text.replaceAll("${", () => "$${");
 }
 
 /** JSON whose texts are no templates, so that it means itself in one. */
