@@ -21,6 +21,9 @@ export interface NewRun {
   deadline_ms?: number | undefined;
   steps_total: number;
   fields?: Record<string, Json> | undefined;
+  /** What it, and steps of it, may spend at most, nested runs included. */
+  budget_nanos?: number | undefined;
+  step_budgets?: { number: number; id: string; nanos: number }[] | undefined;
 }
 
 /** Inserts runs, each with the signal that begins it. */

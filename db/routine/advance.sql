@@ -90,7 +90,7 @@ begin
    where o.run_id = any (locked);
 end $$;
 
--- Starts runs: the rows of the run, and the signal by which the next advance begins them.
+-- Starts runs: the rows of the run, what it may spend, and the signal by which the next advance begins it.
 create or replace function drover.insert_runs(p_runs json) returns void
 language sql
 set search_path = pg_catalog, pg_temp
@@ -112,6 +112,14 @@ as $$
     select g.id, g.steps_total, to_timestamp(g.deadline_ms / 1000), g.fields from given g
   )
   insert into drover.run_signal (run_id, kind) select g.id, 'start' from given g;
+
+  select drover.open_budgets(g.namespace_id, g.root_run_id, g.id, g.budget_nanos,
+           array(select (b ->> 'number')::integer from json_array_elements(g.step_budgets) with ordinality as x (b, n) order by n),
+           array(select b ->> 'id' from json_array_elements(g.step_budgets) with ordinality as x (b, n) order by n),
+           array(select (b ->> 'nanos')::bigint from json_array_elements(g.step_budgets) with ordinality as x (b, n) order by n))
+    from json_to_recordset(p_runs) as g (
+      id bigint, namespace_id integer, root_run_id bigint, budget_nanos bigint, step_budgets json)
+   where g.budget_nanos is not null or g.step_budgets is not null;
 $$;
 
 -- Writes what an advance decided about the runs that the caller has locked: tasks, nested runs, rows of steps,

@@ -8,6 +8,7 @@ import type { AdvanceAnswer, ChildStart, TaskStart } from "@drover/domain/workfl
 import type { StepError } from "@drover/domain/workflow/advance-question";
 import { graphAt, stepAt } from "@drover/domain/workflow/graph-index";
 import { rowKey } from "@drover/domain/workflow/sheet";
+import { stepBudgets } from "@drover/domain/workflow/step-budget";
 import type { PlannedTask, PlannedUnits } from "./advance-plan.ts";
 import type { Deps } from "./context.ts";
 import type { KnownVersion } from "./definition-cache.ts";
@@ -92,13 +93,15 @@ async function planChild(tx: Executor, taken: TakenRun, version: KnownVersion, c
   if (child.workflow === undefined) {
     const step = stepAt(graphAt(version.definition, run.body) ?? version.definition, child.number);
     const body = run.body === null ? step.id : `${run.body}/${step.id}`;
+    const graph = graphAt(version.definition, body);
     return {
       ...common,
       workflow_id: run.workflowId,
       version_id: run.versionId,
       body,
       input: child.input,
-      steps_total: graphAt(version.definition, body)?.steps.length ?? 0,
+      steps_total: graph?.steps.length ?? 0,
+      step_budgets: graph && stepBudgets(graph),
       fields: open.fields ?? undefined,
     };
   }
@@ -117,5 +120,7 @@ async function planChild(tx: Executor, taken: TakenRun, version: KnownVersion, c
     deadline_ms: deadlineMs === Infinity ? undefined : deadlineMs,
     steps_total: definition.steps.length,
     fields: initialFields(definition, input),
+    budget_nanos: definition.budgetNanos,
+    step_budgets: stepBudgets(definition),
   };
 }

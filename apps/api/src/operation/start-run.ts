@@ -5,6 +5,7 @@ import { DroverError } from "@drover/domain/error";
 import type { Json } from "@drover/domain/json";
 import { findSimilar } from "@drover/domain/similar";
 import type { Definition } from "@drover/domain/workflow/definition";
+import { stepBudgets } from "@drover/domain/workflow/step-budget";
 import { validateJson, withDefaults } from "@drover/workflow/validate";
 import type { Caller, Deps } from "./context.ts";
 import { hashValue } from "./request-hash.ts";
@@ -63,6 +64,8 @@ export async function startRun(
       deadline_ms: definition.timeoutSeconds === undefined ? undefined : nowMs + definition.timeoutSeconds * 1000,
       steps_total: definition.steps.length,
       fields: initialFields(definition, input),
+      budget_nanos: definition.budgetNanos,
+      step_budgets: stepBudgets(definition),
     },
   ]);
   await tellStarted(tx, namespaceId, caller.actor, [{ id, workflow: row.name }]);
