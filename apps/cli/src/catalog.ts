@@ -6,6 +6,13 @@ import { completion } from "./command/completion.ts";
 import { agent, api, migrate } from "./command/daemon.ts";
 import { limitDelete, limitList, limitSet } from "./command/limit.ts";
 import { nodeGet, nodeList, nodeLogin } from "./command/node.ts";
+import { runCancel, workflowCancel } from "./command/run-cancel.ts";
+import { runApprove, runEvent, runReject } from "./command/run-decide.ts";
+import { runGet } from "./command/run-get.ts";
+import { runList } from "./command/run-list.ts";
+import { runResume, workflowResume } from "./command/run-resume.ts";
+import { runSteps } from "./command/run-steps.ts";
+import { runWatch, workflowWatch } from "./command/run-watch.ts";
 import {
   scheduleDelete,
   scheduleGet,
@@ -25,6 +32,12 @@ import { taskSubmit } from "./command/task-submit.ts";
 import { taskWatch } from "./command/task-watch.ts";
 import { up } from "./command/up.ts";
 import { version } from "./command/version.ts";
+import { workflowApply } from "./command/workflow-apply.ts";
+import { workflowGet } from "./command/workflow-get.ts";
+import { workflowGraph } from "./command/workflow-graph.ts";
+import { workflowList } from "./command/workflow-list.ts";
+import { workflowRun } from "./command/workflow-run.ts";
+import { workflowValidate } from "./command/workflow-validate.ts";
 
 /** Everything that `drover` can do, in the order of the help. */
 export const commands: readonly Command[] = [
@@ -37,6 +50,24 @@ export const commands: readonly Command[] = [
   taskLogs,
   taskCancel,
   taskRetry,
+  workflowApply,
+  workflowValidate,
+  workflowList,
+  workflowGet,
+  workflowRun,
+  workflowWatch,
+  workflowCancel,
+  workflowResume,
+  workflowGraph,
+  runList,
+  runGet,
+  runSteps,
+  runWatch,
+  runCancel,
+  runResume,
+  runApprove,
+  runReject,
+  runEvent,
   classList,
   classCreate,
   classPause,

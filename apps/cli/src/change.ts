@@ -1,6 +1,7 @@
 import type { Task } from "@drover/proto/drover/task";
 import type { Output } from "./output.ts";
-import { errorText, stateCell, taskJson } from "./task-view.ts";
+import { errorText } from "./fact.ts";
+import { stateCell, taskJson } from "./task-view.ts";
 
 /** Says the state of a task in one line. */
 export function showChange(task: Task, output: Output): void {

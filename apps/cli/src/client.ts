@@ -5,8 +5,10 @@ import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
 import { LimitService } from "@drover/proto/drover/limit";
 import { NodeService } from "@drover/proto/drover/node";
+import { RunService } from "@drover/proto/drover/run";
 import { ScheduleService } from "@drover/proto/drover/schedule";
 import { TaskService } from "@drover/proto/drover/task";
+import { WorkflowService } from "@drover/proto/drover/workflow";
 import type { World } from "./world.ts";
 
 /** The services of the API, and where it is. */
@@ -14,6 +16,8 @@ export interface Client {
   readonly address: string;
   readonly namespace: string;
   tasks: RpcClient<typeof TaskService>;
+  workflows: RpcClient<typeof WorkflowService>;
+  runs: RpcClient<typeof RunService>;
   classes: RpcClient<typeof ClassService>;
   nodes: RpcClient<typeof NodeService>;
   schedules: RpcClient<typeof ScheduleService>;
@@ -38,6 +42,8 @@ export function createApiClient({ connect, address, namespace, timeoutMs = 30_00
     address,
     namespace,
     tasks: createClient(TaskService, transport),
+    workflows: createClient(WorkflowService, transport),
+    runs: createClient(RunService, transport),
     classes: createClient(ClassService, transport),
     nodes: createClient(NodeService, transport),
     schedules: createClient(ScheduleService, transport),

@@ -16,7 +16,7 @@ export async function changeEach(
       answers.push({ id, state });
       if (!output.isJson) output.line(`${id}  ${text}`);
     } catch (error) {
-      const fault = toFault(error, { address: client.address, commandName: "task" });
+      const fault = toFault(error, { address: client.address, commandName: "" });
       // One id, or nobody there: the usual way to say it, with the next command.
       if (ids.length === 1 || signal.aborted || fault.reason === "unavailable") throw error;
       answers.push({ id, error: { reason: fault.reason, message: fault.message } });

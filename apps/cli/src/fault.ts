@@ -30,8 +30,7 @@ export function toFault(
   const faults = fieldFaults(error);
   // Where the sentence says all of it, a list of one would only say it again.
   const [first] = faults;
-  const isSaid =
-    faults.length === 1 && first !== undefined && error.rawMessage.startsWith(`${first.field}: ${first.message}`);
+  const isSaid = faults.length === 1 && first !== undefined && error.rawMessage.includes(first.message);
   const fields = isSaid ? [] : faults;
   const hint = nextCommand(error.rawMessage, reason, commandName);
   return new DroverError(reason, headline(error.rawMessage, fields), {
@@ -124,7 +123,7 @@ function readMessages(bytes: Uint8Array, number: number): Uint8Array[] {
 /** The sentence without the list of faults that follows it elsewhere, since they are shown as a list of their own. */
 function headline(whole: string, fields: readonly { field: string }[]): string {
   // What only names the next command is said once, in the line for it.
-  const message = whole.replace(/ (List|Look)[^."]*"drover [^"]*"\.$/, "");
+  const message = whole.replace(/ (List|Look|See|Check|Try)[^."]*"drover [^"]*"\.$/, "");
   const [field] = fields;
   if (field === undefined) return message;
   const start = message.indexOf(`: ${field.field}`);
@@ -136,7 +135,7 @@ function nextCommand(message: string, reason: ErrorReason, commandName: string):
   const named = /["'`](drover [^"'`]+)["'`]/.exec(message)?.[1];
   if (named !== undefined) return named;
   const [noun = ""] = commandName.split(" ");
-  const list = ["task", "class", "node"].includes(noun) ? `drover ${noun} list` : "drover status";
+  const list = listed.includes(noun) ? `drover ${noun} list` : "drover status";
   if (reason === "not_found") return list;
   if (reason === "invalid") return `drover ${commandName} --help`;
   if (reason === "conflict" || reason === "forbidden") return list;
@@ -144,6 +143,8 @@ function nextCommand(message: string, reason: ErrorReason, commandName: string):
   if (reason === "overloaded") return "the same again in a moment; drover class list shows what waits";
   return "drover status";
 }
+
+const listed = ["task", "class", "node", "workflow", "run", "schedule", "limit", "budget", "price"];
 
 /** For an answer without what every answer must hold. */
 export function notAnswered(what: string): DroverError {

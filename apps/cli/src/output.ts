@@ -1,3 +1,4 @@
+import { createLive, type Live } from "./live.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { type Cell, type Color, type Column, renderFacts, renderTable } from "./table.ts";
 import type { Terminal } from "./world.ts";
@@ -7,6 +8,8 @@ export interface Output {
   readonly isJson: boolean;
   /** Whether a person looks at stdout. */
   readonly isTerminal: boolean;
+  /** How many columns a person sees. */
+  readonly width: number;
   paint(text: string, color: Color | undefined): string;
   line(text: string): void;
   /** One document, for programs. */
@@ -14,6 +17,8 @@ export interface Output {
   /** One document per line, for streams. */
   jsonLine(value: unknown): void;
   table(columns: readonly Column[], rows: readonly (readonly (Cell | string)[])[]): void;
+  /** The lines of a table, for who writes them. */
+  tableLines(columns: readonly Column[], rows: readonly (readonly (Cell | string)[])[]): string[];
   facts(facts: readonly (readonly [string, Cell | string])[]): void;
   /** Text as it came, such as what a task printed. */
   raw(text: string, to: "stdout" | "stderr"): void;
@@ -23,6 +28,8 @@ export interface Output {
   complain(text: string): void;
   paintError(text: string, color: Color | undefined): string;
   progress(title: string, total?: number): Progress;
+  /** Lines on stdout that are drawn again in their place; only for a terminal. */
+  live(): Live;
 }
 
 export interface OutputOptions {
@@ -40,17 +47,22 @@ export function createOutput({ stdout, stderr, isJson, isColored }: OutputOption
       : text;
   const paint = painter(stdout);
   const line = (text: string) => void stdout.write(`${text}\n`);
+  const tableLines: Output["tableLines"] = (columns, rows) => {
+    const width = stdout.isTTY === true ? stdout.columns || undefined : undefined;
+    return renderTable({ columns, rows, width, paint });
+  };
   return {
     isJson,
     isTerminal: stdout.isTTY === true,
+    get width() {
+      return stdout.columns || 80;
+    },
     paint,
     line,
     json: (value) => line(JSON.stringify(value, null, 2)),
     jsonLine: (value) => line(JSON.stringify(value)),
-    table(columns, rows) {
-      const width = stdout.isTTY === true ? stdout.columns || undefined : undefined;
-      for (const text of renderTable({ columns, rows, width, paint })) line(text);
-    },
+    table: (columns, rows) => tableLines(columns, rows).forEach(line),
+    tableLines,
     facts: (facts) => renderFacts(facts, paint).forEach(line),
     raw: (text, to) => void (to === "stdout" ? stdout : stderr).write(text),
     note(text) {
@@ -60,6 +72,7 @@ export function createOutput({ stdout, stderr, isJson, isColored }: OutputOption
     paintError: painter(stderr),
     progress: (title, total) =>
       createProgress({ terminal: stderr, title, total, isShown: stderr.isTTY === true && !isJson }),
+    live: () => createLive(stdout),
   };
 }
 

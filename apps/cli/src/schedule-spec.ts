@@ -7,7 +7,7 @@ import { scheduleFaults } from "@drover/domain/schedule-fault";
 import { CatchUp, Overlap, type ScheduleSpec, ScheduleSpecSchema } from "@drover/proto/drover/schedule";
 import { durationOption, integerOption, type OptionValues, pairsOption, textOption } from "./option.ts";
 import { usageError } from "./parse.ts";
-import { unreadable } from "./task-spec.ts";
+import { unreadable } from "./text-file.ts";
 
 const moment = {
   placeholder: "TIME",
@@ -99,7 +99,9 @@ async function readInput(text: string): Promise<JsonObject> {
   const json =
     path === undefined
       ? text
-      : await readFile(path, "utf8").catch((error: unknown) => Promise.reject(unreadable(path, error)));
+      : await readFile(path, "utf8").catch((error: unknown) =>
+          Promise.reject(unreadable(path, error, "drover schedule put --help")),
+        );
   const refusal = (got: string) =>
     new DroverError("invalid", `Expected a JSON object for --input, got ${got}.`, {
       hint: `drover schedule put NAME --input '{"day": "\${schedule.time}"}', or --input @file.json`,

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
 import { type TaskSpec, TaskSpecSchema } from "@drover/proto/drover/task";
 import { parseDuration } from "./duration.ts";
-import { unreadable } from "./task-spec.ts";
+import { unreadable } from "./text-file.ts";
 import type { World } from "./world.ts";
 
 /** A line of a file of tasks, read. */
@@ -18,7 +18,7 @@ export async function fileBytes(path: string): Promise<number | undefined> {
     const facts = await stat(path);
     return facts.isFile() ? facts.size : undefined;
   } catch (error) {
-    throw unreadable(path, error);
+    throw unreadable(path, error, "drover task submit --help");
   }
 }
 
@@ -38,7 +38,7 @@ export async function* readTaskFile(
       if (text.trim() !== "") yield { line, bytes, ...readTaskLine(text, defaults) };
     }
   } catch (error) {
-    throw unreadable(path, error);
+    throw unreadable(path, error, "drover task submit --help");
   } finally {
     input.destroy();
   }

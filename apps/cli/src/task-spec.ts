@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { create, fromJson, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { DroverError } from "@drover/domain/error";
@@ -14,6 +13,7 @@ import {
   textOption,
 } from "./option.ts";
 import type { OptionValues } from "./option.ts";
+import { readText } from "./text-file.ts";
 import type { World } from "./world.ts";
 
 /** The flags that say what a task is. */
@@ -107,9 +107,9 @@ export function isGiven(value: unknown): boolean {
   return typeof value !== "object" || value === null || Object.keys(value).length > 0;
 }
 
-async function readPayload(text: string, { stdin }: Pick<World, "stdin">): Promise<JsonValue> {
+async function readPayload(text: string, world: Pick<World, "stdin">): Promise<JsonValue> {
   const source = text === "@-" ? "standard input" : text.startsWith("@") ? text.slice(1) : "--payload";
-  const json = source === "--payload" ? text : text === "@-" ? await readAll(stdin) : await readFileOrRefuse(source);
+  const json = text.startsWith("@") ? await readText(text.slice(1), world, submitHelp) : text;
   try {
     return JSON.parse(json) as JsonValue;
   } catch (error) {
@@ -119,31 +119,6 @@ async function readPayload(text: string, { stdin }: Pick<World, "stdin">): Promi
       cause: error,
     });
   }
-}
-
-async function readFileOrRefuse(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-}
-
-/** What is said of a file that cannot be read. */
-export function unreadable(path: string, error: unknown): DroverError {
-  const code = typeof error === "object" && error !== null && "code" in error ? error.code : "";
-  const cause = code === "ENOENT" ? "there is none" : error instanceof Error ? error.message : String(error);
-  return new DroverError("invalid", `Expected a file that can be read at ${path}: ${cause}.`, {
-    hint: submitHelp,
-    cause: error,
-  });
-}
-
-async function readAll(stdin: AsyncIterable<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of stdin) text += decoder.decode(chunk, { stream: true });
-  return text + decoder.decode();
 }
 
 function execution(

@@ -1,7 +1,8 @@
 import { toJson } from "@bufbuild/protobuf";
-import { type Timestamp, timestampMs, type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
+import { timestampMs, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Attempt, type Execution, type Task, TaskSchema } from "@drover/proto/drover/task";
 import { formatDuration } from "./duration.ts";
+import { errorText, moment, pairs, took, valueText } from "./fact.ts";
 import type { Output } from "./output.ts";
 import { formatSize } from "./size.ts";
 import type { Cell, Column } from "./table.ts";
@@ -92,12 +93,6 @@ export function stateCell(task: Task): Cell {
   return { text: task.cancelRequested && word === "running" ? "cancelling" : word, ...(color && { color }) };
 }
 
-/** An error in one line. */
-export function errorText({ class: errorClass, message }: { class: string; message: string }): string {
-  if (message.toLowerCase().startsWith(errorClass.toLowerCase())) return message;
-  return [errorClass, message].filter(Boolean).join(": ");
-}
-
 const attemptColumns: Column[] = [
   { heading: "ATTEMPT", align: "right" },
   { heading: "OUTCOME" },
@@ -140,19 +135,8 @@ function executionFacts(execution: Execution | undefined): [string, string | und
   ];
 }
 
-/** A value in one line; undefined where it takes several. */
-function valueText(value: Value | undefined): string | undefined {
-  const text = value && JSON.stringify(toJson(ValueSchema, value));
-  return text === undefined || text.length > 100 ? undefined : text;
-}
-
 function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-function pairs(record: Record<string, string>): string | undefined {
-  const texts = Object.entries(record).map(([key, value]) => `${key}=${value}`);
-  return texts.length === 0 ? undefined : texts.join(", ");
 }
 
 function attemptText({ attempt, retry }: Task): string | undefined {
@@ -163,20 +147,4 @@ function attemptText({ attempt, retry }: Task): string | undefined {
 function note(task: Task): string {
   if (task.error !== undefined) return errorText(task.error);
   return task.pending?.message ?? "";
-}
-
-function took(from: Timestamp | undefined, to: Timestamp | undefined, nowMs: number): string {
-  return from === undefined
-    ? ""
-    : formatDuration(Math.max(0, (to === undefined ? nowMs : timestampMs(to)) - timestampMs(from)));
-}
-
-function moment(time: Timestamp | undefined, nowMs: number): string | undefined {
-  if (time === undefined) return undefined;
-  const ms = timestampMs(time);
-  const ago = nowMs - ms < 1000 ? "just now" : `${formatDuration(nowMs - ms)} ago`;
-  return `${new Date(ms)
-    .toISOString()
-    .replace("T", " ")
-    .replace(/\.\d+Z/, "Z")} (${ago})`;
 }

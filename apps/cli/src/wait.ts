@@ -4,9 +4,10 @@ import { showChange } from "./change.ts";
 import type { Context } from "./command.ts";
 import { formatDuration } from "./duration.ts";
 import type { ExitCode } from "./exit.ts";
+import { errorText } from "./fact.ts";
 import { followTasks, isTaskFinal } from "./follow.ts";
 import { createLogPrinter, streamLog } from "./log-stream.ts";
-import { errorText, taskJson } from "./task-view.ts";
+import { taskJson } from "./task-view.ts";
 import { taskStateWord } from "./word.ts";
 
 /** A task that does not start for this long is explained, so that nobody waits for a node that will never come. */

@@ -1,7 +1,9 @@
 import type { GenEnum } from "@bufbuild/protobuf/codegenv2";
 import { NodeStateSchema } from "@drover/proto/drover/node";
+import { type Run, RunStateSchema, type RunStep, StepStateSchema } from "@drover/proto/drover/run";
 import { ExecutorSchema, type Task, TaskStateSchema } from "@drover/proto/drover/task";
 import type { TaskState } from "@drover/domain/task";
+import type { RunState, StepState } from "@drover/domain/workflow/lifecycle";
 import type { Color } from "./table.ts";
 
 /** The word of the product for a task's state. */
@@ -17,6 +19,22 @@ export function executorWord(executor: Task["executor"]): string {
 /** The word for a node's state. */
 export function nodeStateWord(state: number): string {
   return wordOf(NodeStateSchema, state);
+}
+
+/** The word for a run's state. */
+export function runStateWord(state: Run["state"]): RunState | "unspecified" {
+  return wordOf(RunStateSchema, state) as RunState | "unspecified";
+}
+
+/** The word for the state of a step. */
+export function stepStateWord(state: RunStep["state"]): StepState | "unspecified" {
+  return wordOf(StepStateSchema, state) as StepState | "unspecified";
+}
+
+/** The number of a run's state in the contract. */
+export function runStateNumber(word: RunState): Run["state"] {
+  const found = RunStateSchema.values.find(({ localName }) => localName.toLowerCase() === word);
+  return (found?.number ?? 0) as Run["state"];
 }
 
 /** The number of a task's state in the contract. */
@@ -41,7 +59,9 @@ const colors: Record<string, Color> = {
   failed: "red",
   lost: "red",
   cancelled: "yellow",
+  partially_completed: "yellow",
   draining: "yellow",
   paused: "yellow",
   waiting: "dim",
+  skipped: "dim",
 };

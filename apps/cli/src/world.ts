@@ -18,6 +18,7 @@ export interface Terminal {
   write(text: string): unknown;
   isTTY?: boolean;
   columns?: number;
+  rows?: number;
 }
 
 export interface ConnectOptions {
