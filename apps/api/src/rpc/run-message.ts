@@ -1,5 +1,6 @@
 import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { RunCostRow } from "@drover/db/query/ledger";
 import type { RunRow, StepRow } from "@drover/db/query/run";
 import { formatRunId } from "@drover/domain/run-id";
 import { formatTaskKey, taskKeyTime } from "@drover/domain/task-id";
@@ -32,15 +33,15 @@ const stepStates: Record<StepStateName, StepState> = {
 };
 
 /** A run as lists show it. */
-export function runMessage(row: RunRow): Run {
-  return create(RunSchema, runInit(row));
+export function runMessage(row: RunRow, cost?: RunCostRow): Run {
+  return create(RunSchema, runInit(row, cost));
 }
 
 /** A run with every step of its graph; rows are those of the steps that were reached. */
-export function runDetailMessage(row: RunRow, graph: Graph, rows: readonly StepRow[]): Run {
+export function runDetailMessage(row: RunRow, graph: Graph, rows: readonly StepRow[], cost?: RunCostRow): Run {
   const reached = new Map(rows.map((step) => [step.number, step]));
   const isOver = isFinalRun(row.state);
-  const run = create(RunSchema, { ...runInit(row), input: objectOf(row.input), fields: objectOf(row.fields) });
+  const run = create(RunSchema, { ...runInit(row, cost), input: objectOf(row.input), fields: objectOf(row.fields) });
   if (row.output !== null) run.output = valueMessage(row.output);
   run.steps = graph.steps.map((step, number) => stepMessage(step, reached.get(number), isOver));
   return run;
@@ -83,7 +84,7 @@ function stepInit(row: StepRow): MessageInitShape<typeof RunStepSchema> {
   };
 }
 
-function runInit(row: RunRow): MessageInitShape<typeof RunSchema> {
+function runInit(row: RunRow, cost?: RunCostRow): MessageInitShape<typeof RunSchema> {
   const { steps_total: total, completed, failed, skipped, cancelled } = row;
   const open = Math.max(0, total - completed - failed - skipped - cancelled);
   const running = row.state === "running" ? open : 0;
@@ -97,7 +98,22 @@ function runInit(row: RunRow): MessageInitShape<typeof RunSchema> {
     ...(row.started_at !== null && { startedAt: timestampFromDate(row.started_at) }),
     ...(row.finished_at !== null && { finishedAt: timestampFromDate(row.finished_at) }),
     ...(row.deadline_at !== null && { deadlineAt: timestampFromDate(row.deadline_at) }),
-    statistics: { total, completed, failed, skipped, cancelled, running, pending: open - running },
+    statistics: {
+      total,
+      completed,
+      failed,
+      skipped,
+      cancelled,
+      running,
+      pending: open - running,
+      ...(cost && {
+        costNanos: BigInt(cost.cost_nanos),
+        calls: BigInt(cost.calls),
+        inputTokens: BigInt(cost.input_tokens),
+        outputTokens: BigInt(cost.output_tokens),
+        gpuMs: BigInt(cost.gpu_ms),
+      }),
+    },
     idempotencyKey: row.idempotency_key ?? "",
     labels: row.labels ?? {},
     parentRunId: row.parent_run_id === null ? "" : formatRunId(row.parent_run_id),

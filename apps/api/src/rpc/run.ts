@@ -1,6 +1,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { runCost } from "@drover/db/query/ledger";
 import { listRuns, listSteps, type RunRow } from "@drover/db/query/run";
 import { DroverError } from "@drover/domain/error";
 import type { Json } from "@drover/domain/json";
@@ -39,7 +40,8 @@ export function runService({ deps, definitions, runWatch }: RunServiceOptions): 
     const run = await findRun(deps, caller, id);
     const graph = await graphOf(run);
     const rows = await listSteps(db, run.key, { items: false, limit: graph.steps.length, outputs });
-    return { row: run, run: runDetailMessage(run, graph, rows) };
+    const costs = await runCost(db, [run.key]);
+    return { row: run, run: runDetailMessage(run, graph, rows, costs.get(run.key)) };
   };
 
   return {
@@ -75,8 +77,12 @@ export function runService({ deps, definitions, runWatch }: RunServiceOptions): 
       const rows = await listRuns(db, await directory.namespaceId(caller.namespace), filter, size + 1);
       const page = rows.slice(0, size);
       const last = page.at(-1);
+      const costs = await runCost(
+        db,
+        page.map((row) => row.key),
+      );
       return {
-        runs: page.map(runMessage),
+        runs: page.map((row) => runMessage(row, costs.get(row.key))),
         nextPageToken: rows.length > size && last !== undefined ? encodePageToken({ key: last.key }, shape) : "",
       };
     },
