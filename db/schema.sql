@@ -568,6 +568,8 @@ create function drover.ensure_node_login(p_namespace_id integer, p_name text, p_
   returns text language plpgsql;
 create function drover.ensure_partitions(weeks_ahead integer DEFAULT 4)
   returns SETOF text language plpgsql;
+create function drover.hold_calls(p_requests drover.call_request[], p_call_ids bigint[], p_outputs bigint[], p_costs bigint[], p_limit_ids integer[], p_budget_ids bigint[], p_now timestamp with time zone)
+  returns void language plpgsql;
 create function drover.id_base(at timestamp with time zone)
   returns bigint language sql immutable;
 create function drover.insert_runs(p_runs json)
@@ -581,7 +583,7 @@ create function drover.limit_text(p_limit drover.rate_limit)
 create function drover.limited_rounds(p_task_id bigint)
   returns bigint language sql stable;
 create function drover.limits_of(p_namespace_id integer, p_provider text, p_model text, p_workflow text)
-  returns integer[] language sql stable;
+  returns integer[] language plpgsql stable;
 create function drover.money_text(p_nanos bigint)
   returns text language sql immutable;
 create function drover.next_id()
@@ -595,19 +597,23 @@ create function drover.period_end(p_period text, p_at timestamp with time zone)
 create function drover.period_start(p_period text, p_at timestamp with time zone)
   returns timestamp with time zone language sql stable;
 create function drover.price_of(p_provider text, p_model text, p_at timestamp with time zone, OUT input_nanos_per_million bigint, OUT output_nanos_per_million bigint)
-  returns record language sql stable;
+  returns record language plpgsql stable;
 create function drover.promote(max_count integer)
   returns integer language plpgsql;
 create function drover.read_call(p_execution json, OUT model text, OUT workflow text, OUT step text, OUT root_run_id bigint, OUT run_id bigint, OUT input_tokens bigint, OUT max_output_tokens bigint)
-  returns record language sql immutable;
+  returns record language plpgsql immutable;
 create function drover.read_key(p_text text)
   returns bigint language sql immutable;
+create function drover.read_requests(p_queue_id integer, p_ids bigint[], p_keys bigint[], p_attempts integer[])
+  returns drover.call_request[] language plpgsql stable;
 create function drover.ready_queues(p_holder drover.holder, p_class_names text[])
   returns TABLE(queue_id integer, class_id integer, class_name text, task_type text, executor text, namespace text) language sql stable;
 create function drover.redrive_task(p_task_id bigint, p_actor text)
   returns text language plpgsql;
 create function drover.refusal(p_holder_id integer, p_epoch bigint)
   returns text language sql stable;
+create function drover.refuse_call(p_holder_id integer, p_queue_id integer, p_call drover.call_request, p_class text, p_message text)
+  returns void language plpgsql;
 create function drover.refuse_ledger_change()
   returns trigger language plpgsql;
 create function drover.renew(p_holder_id integer, p_epoch bigint, p_lease_seconds integer)
@@ -616,7 +622,7 @@ create function drover.reopen_run(p_run_id bigint, p_reset integer[], p_deadline
   returns boolean language plpgsql;
 create function drover.requeue(p_task_id bigint, p_queue_id integer, p_attempt integer)
   returns void language sql;
-create function drover.reserve(p_call drover.call_request, p_now timestamp with time zone, OUT verdict text, OUT call_id bigint, OUT max_output_tokens bigint, OUT reason text, OUT message text, OUT limit_id integer, OUT budget_id bigint, OUT needs bigint, OUT until_at timestamp with time zone)
+create function drover.reserve(p_call drover.call_request, p_now timestamp with time zone, p_input_price bigint, p_output_price bigint, p_paused_until timestamp with time zone, p_lines integer[], INOUT rules drover.rate_limit[], INOUT purses drover.budget[], OUT verdict text, OUT max_output_tokens bigint, OUT cost bigint, OUT reason text, OUT message text, OUT limit_id integer, OUT budget_id bigint, OUT needs bigint, OUT until_at timestamp with time zone)
   returns record language plpgsql;
 create function drover.retry_delay_ms(strategy text, base_ms bigint, max_ms bigint, factor double precision, failures integer, jitter double precision)
   returns bigint language sql immutable;

@@ -78,15 +78,17 @@ end $$;
 
 -- The limits that a call has to fit into.
 create or replace function drover.limits_of(p_namespace_id integer, p_provider text, p_model text, p_workflow text) returns integer[]
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array_agg(l.id) from drover.rate_limit l
-   where (l.namespace_id is null or l.namespace_id = p_namespace_id)
-     and (l.provider is null or l.provider = p_provider)
-     and (l.workflow is null or l.workflow = p_workflow)
-     and drover.selects(l.model, p_model);
-$$;
+begin
+  return array(
+    select l.id from drover.rate_limit l
+     where (l.namespace_id is null or l.namespace_id = p_namespace_id)
+       and (l.provider is null or l.provider = p_provider)
+       and (l.workflow is null or l.workflow = p_workflow)
+       and drover.selects(l.model, p_model));
+end $$;
 
 -- A limit as people read it.
 create or replace function drover.limit_text(p_limit drover.rate_limit) returns text

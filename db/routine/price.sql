@@ -3,15 +3,16 @@
 create or replace function drover.price_of(
   p_provider text, p_model text, p_at timestamptz, out input_nanos_per_million bigint, out output_nanos_per_million bigint
 )
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select p.input_nanos_per_million, p.output_nanos_per_million
+begin
+  select p.input_nanos_per_million, p.output_nanos_per_million into input_nanos_per_million, output_nanos_per_million
     from drover.price p
    where p.provider in (p_provider, '*') and drover.selects(p.model, p_model) and p.effective_from <= p_at
    order by p.provider = '*', p.model <> p_model, length(p.model) desc, p.effective_from desc
    limit 1;
-$$;
+end $$;
 
 -- What a call costs in nanodollars, rounded up; the twin of callCostNanos.
 create or replace function drover.call_cost(
