@@ -141,6 +141,17 @@ describe("state", () => {
   });
 });
 
+describe("a way out that cannot be found", () => {
+  it("takes back what the step had written", () => {
+    const { run } = begin({
+      state: { kept: { merge: "replace", default: "old" } },
+      steps: [value("one", 1, [], { writes: { kept: "new" }, exits: [{ when: "output.x", group: 0 }] })],
+    });
+    expect(rowOf(run, "one").state).toBe("failed");
+    expect(run.fields).toEqual({ kept: "old" });
+  });
+});
+
 describe("failures", () => {
   const graph = { steps: [task("a"), task("b", ["a"]), task("c", ["b"]), task("alone")] };
 
@@ -159,6 +170,12 @@ describe("failures", () => {
       output: { c: null, alone: 1 },
       error: { class: "step_failed", message: "1 of 4 steps failed, 2 were skipped." },
     });
+  });
+
+  it("are named by those who are skipped for them", () => {
+    const { world, run } = begin({ steps: [task("a"), task("b"), task("c"), task("d", ["a", "b", "c"])] });
+    finish(world, (one) => (idOf(one) === "b" ? failure() : 1));
+    expect(rowOf(run, "d").error?.message).toBe('Step "b", which it needs, did not complete.');
   });
 
   it("end the run where its policy or the step says so, once what is in flight has stopped", () => {
@@ -246,6 +263,25 @@ describe("parallelism", () => {
     expect(run.counts).toMatchObject({ completed: 15, running: 0, held: 0 });
   });
 
+  it("lets a map go on whose items fail at once, while another one has all the items that it may have", () => {
+    const each = { items: [..."abcdefgh"] };
+    const { world, run } = begin(
+      {
+        steps: [task("slow", [], { each: { ...each, concurrency: 1 } }), task("hold"), task("fast", [], { each })],
+        maxParallel: 2,
+      },
+      {
+        heldPerStep: 2,
+        refuse: (unit) => (unit.number === 2 ? { class: "invalid_execution", message: "No." } : undefined),
+      },
+    );
+    const hold = world.open().find((one) => idOf(one) === "hold");
+    if (hold === undefined) throw new Error("a task is expected");
+    world.endTask(hold, { state: "completed", result: null });
+    world.settle();
+    expect(statesOf(run)).toEqual({ slow: "running", hold: "completed", fast: "failed" });
+  });
+
   it("does not stand still when what was held back fails at once, however many", () => {
     const first = task("first");
     const bad = Array.from({ length: 50 }, (_, place) =>
@@ -287,6 +323,18 @@ describe("cancelling", () => {
     world.settle();
     expect(run.end).toMatchObject({ state: "cancelled", error: { message: "Somebody cancelled the run." } });
     expect(statesOf(run)).toEqual({ w: "cancelled" });
+  });
+
+  it("cancels a map whose items were stopped, and what of it was held back", () => {
+    for (const concurrency of [1, 2]) {
+      const { world, run } = begin({ steps: [task("map", [], { each: { items: [1, 2], concurrency } })] });
+      world.signal(run, { kind: "cancel", reason: "Enough." });
+      world.settle();
+      finish(world, () => ({ state: "cancelled" }));
+      expect(statesOf(run)).toEqual({ map: "cancelled" });
+      expect(run.counts).toMatchObject({ cancelled: 1, failed: 0 });
+      expect([0, 1].map((item) => rowOf(run, "map", item).state)).toEqual(["cancelled", "cancelled"]);
+    }
   });
 
   it("reaches the tasks of nested runs", () => {

@@ -177,7 +177,15 @@ describe("a loop", () => {
     expect(run.counts).toMatchObject({ running: 1, held: 1 });
     finish(world);
     expect(run.end?.output).toEqual({ count: 2500, beside: "beside" });
-    expect(world.reads.advances).toBeGreaterThan(2);
+    const alone = begin({
+      steps: [
+        value("count", "${iteration}", [], {
+          repeat: { until: "output == 2500", maxIterations: 1e9, atBound: "fail" },
+        }),
+      ],
+    });
+    expect(alone.run.end?.output).toEqual({ count: 2500 });
+    expect(alone.world.reads.advances).toBe(3);
   });
 
   it("runs its body as a nested run every round", () => {
@@ -291,6 +299,22 @@ describe("a task", () => {
       return run.end?.output;
     });
     expect(outputs).toEqual([{ t: { a: 1 } }, { t: result }, { t: "said" }]);
+  });
+
+  it("is heard once, and only while its step works on it", () => {
+    const { world, run } = begin({
+      steps: [task("again", [], { repeat: { until: "output == 2", maxIterations: 3, atBound: "fail" } })],
+    });
+    const [first] = world.open();
+    if (first === undefined) throw new Error("a task is expected");
+    world.endTask(first, { state: "completed", result: 1 });
+    world.signal(run, { kind: "task", taskId: first.id });
+    world.settle();
+    world.signal(run, { kind: "task", taskId: first.id });
+    world.settle();
+    expect(world.tasks.size).toBe(2);
+    finish(world, () => 2);
+    expect(run.end?.output).toEqual({ again: 2 });
   });
 
   it("that somebody cancels by hand fails its step", () => {

@@ -49,8 +49,6 @@ function consider(sheet: Sheet, number: number): void {
   if (edges === undefined) return;
   const row = newRow(number, -1, "pending");
   switch (decideJoin(edges)) {
-    case "wait":
-      return;
     case "run":
       return beginStep(sheet, row);
     case "skip_not_taken":

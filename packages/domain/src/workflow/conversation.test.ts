@@ -199,6 +199,14 @@ describe("tools", () => {
     expect(outputOf(run)).toBe("It is 3.");
   });
 
+  it("give the model what a step would hand on of their results", () => {
+    const work: Tool["work"] = { kind: "task", execution: { command: ["add"] } };
+    const { world } = withTools({ tools: [{ ...add, work }] });
+    answer(world, "", [{ id: "c1", name: "add", arguments: { a: 2 } }]);
+    complete(world, only(world), { exitCode: 0, runnerOutput: { sum: 3 } });
+    expect(messages(world).at(-1)).toMatchObject({ result: { sum: 3 } });
+  });
+
   it("run side by side, and the next call waits for all of them", () => {
     const { world } = withTools();
     answer(world, "", [

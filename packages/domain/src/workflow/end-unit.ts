@@ -61,7 +61,7 @@ function endRound(
     const message = `Step "${step.id}" reached its bound of ${maxIterations} rounds and \`${until}\` is still not true.`;
     return failStep(sheet, row, { class: "loop_bound_reached", message });
   }
-  sheet.rounds.push({ ...row, data: { round: round + 1, previous: output } });
+  sheet.rounds.push(sheet.write(row, { data: { round: round + 1, previous: output } }));
 }
 
 /** An item of a map ended: the last one ends the step. */

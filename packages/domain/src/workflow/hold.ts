@@ -1,7 +1,7 @@
 import type { StepRow } from "./advance-question.ts";
 import { beginWork, hasRoom, takesRoom } from "./begin-work.ts";
 import { stepOf } from "./scope.ts";
-import type { Sheet } from "./sheet.ts";
+import { rowKey, type Sheet } from "./sheet.ts";
 
 /** Begins what was held back, in the order of the graph, as far as there is room now. */
 export function fillRoom(sheet: Sheet): void {
@@ -16,11 +16,12 @@ export function fillRoom(sheet: Sheet): void {
   for (const { number, item } of known.held) {
     const row = sheet.row(number, item);
     // What begins may fail at once and stop the run.
-    if (row?.state !== "pending" || sheet.stopping !== undefined) continue;
+    if (row?.state !== "pending" || sheet.stopping !== undefined || sheet.taken.has(rowKey(number, item))) continue;
     if (!mayBegin(sheet, row)) {
       left.add(number);
       continue;
     }
+    sheet.taken.add(rowKey(number, item));
     sheet.counts.held -= 1;
     begun.add(number);
     beginWork(sheet, row);

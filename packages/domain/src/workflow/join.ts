@@ -3,7 +3,8 @@ import type { Edge, Step } from "./definition.ts";
 import { isFinalStep } from "./lifecycle.ts";
 
 export type EdgeState = "open" | "taken" | "not_taken" | "broken";
-export type JoinVerdict = "wait" | "run" | "skip_not_taken" | "skip_broken";
+export type DecidedEdge = Exclude<EdgeState, "open">;
+export type JoinVerdict = "run" | "skip_not_taken" | "skip_broken";
 
 /** Whether an edge leads on, by the row of the step that it comes from (null: not reached). */
 export function edgeState(edge: Edge, source: Step, row: StepRow | null): EdgeState {
@@ -15,11 +16,10 @@ export function edgeState(edge: Edge, source: Step, row: StepRow | null): EdgeSt
 }
 
 /**
- * What becomes of a step by the edges that lead to it: it waits until all are decided, is skipped where one is broken or
- * none is taken, and runs otherwise. Decided once: by whoever decides the last edge.
+ * What becomes of a step by the edges that lead to it, once all are decided: it is skipped where one is broken or none is
+ * taken, and runs otherwise. Decided once: by whoever decides the last edge.
  */
-export function decideJoin(edges: readonly EdgeState[]): JoinVerdict {
-  if (edges.includes("open")) return "wait";
+export function decideJoin(edges: readonly DecidedEdge[]): JoinVerdict {
   if (edges.includes("broken")) return "skip_broken";
   return edges.length === 0 || edges.includes("taken") ? "run" : "skip_not_taken";
 }

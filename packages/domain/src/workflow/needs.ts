@@ -1,4 +1,4 @@
-import { type EdgeState, edgeState } from "./join.ts";
+import { type DecidedEdge, edgeState } from "./join.ts";
 import { stepOf } from "./scope.ts";
 import type { Sheet } from "./sheet.ts";
 
@@ -10,9 +10,9 @@ const firstRead = 8;
  * Looks no further than to the first open one, in strides by the golden ratio: in whatever order the sources of a wide
  * join end, few are read each time. What must be read is asked for in batches that double.
  */
-export function decidedEdges(sheet: Sheet, number: number): EdgeState[] | undefined {
+export function decidedEdges(sheet: Sheet, number: number): DecidedEdge[] | undefined {
   const needs = stepOf(sheet, number).needs ?? [];
-  const states: EdgeState[] = [];
+  const states: DecidedEdge[] = [];
   let unread = 0;
   let read = 0;
   for (const place of places(needs.length)) {

@@ -42,7 +42,8 @@ function begin(sheet: Sheet): void {
 function endWork(sheet: Sheet, { taskId, childRunId, end, ...at }: Signal & { kind: "ended" }): void {
   // As this advance has it: an earlier signal may have changed the row.
   const row = sheet.row(at.row.number, at.row.item);
-  if (row?.state !== "running") return;
+  // Of a loop, what is told of a round that is over says nothing.
+  if (row?.state !== "running" || row.data?.round !== at.row.data?.round) return;
   const step = stepOf(sheet, row.number);
   if (step.work.kind === "llm" && taskId !== null) return hearTask(sheet, row, step, step.work, { taskId, end });
   if (taskId !== row.taskId || childRunId !== row.childRunId) return;

@@ -29,6 +29,8 @@ export interface Sheet {
   readonly agenda: Set<number>;
   /** Rows whose next round is to begin. */
   readonly rounds: StepRow[];
+  /** Rows that were held back and have had their turn in this advance. */
+  readonly taken: Set<string>;
   fields: Record<string, Json>;
   mailbox: MailboxEvent[];
   stopping: RunFacts["stopping"];
@@ -87,6 +89,7 @@ export function createSheet(question: AdvanceQuestion): Sheet {
     itemOutputs: new Map(),
     agenda: new Set(),
     rounds: [],
+    taken: new Set(),
     fields: run.fields,
     mailbox: run.mailbox,
     stopping: run.stopping,
