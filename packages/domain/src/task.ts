@@ -55,19 +55,3 @@ export function isFinal(state: TaskState): boolean {
 export function canMove(from: TaskState | null, to: TaskState): boolean {
   return taskLifecycle.transitions.some((move) => move.from === from && move.to === to);
 }
-
-/** The life of a task as a Mermaid state diagram, one arrow per pair of states. */
-export function renderLifecycle(): string {
-  const arrows = new Map<string, string[]>();
-  for (const { cause, from, to } of taskLifecycle.transitions) {
-    const arrow = `${from ?? "[*]"} --> ${to}`;
-    arrows.set(arrow, [...(arrows.get(arrow) ?? []), cause]);
-  }
-  return [
-    "stateDiagram-v2",
-    ...taskStates.map((state) => `  ${state}: ${state}<br/>${taskLifecycle.states[state].meaning}`),
-    ...[...arrows].map(([arrow, causes]) => `  ${arrow}: ${causes.join(", ")}`),
-    ...taskStates.filter(isFinal).map((state) => `  ${state} --> [*]`),
-    "",
-  ].join("\n");
-}
