@@ -35,6 +35,22 @@ describe("a value", () => {
     expect(validateJson({ $ref: "https://example.com/schema" }, "x")[0]).toContain("a part of this schema");
   });
 
+  it("is checked by keywords alone, whatever else its schema tells", () => {
+    const schema = {
+      type: "object",
+      properties: { id: { type: "string" } },
+      "x-note": { $ref: "nowhere", id: "http://[" },
+      example: { id: "http://[" },
+    };
+    expect(validateJson(schema, { id: "a" })).toEqual([]);
+    expect(validateJson(schema, { id: 1 })).toEqual(['id: Expected "string", got number.']);
+    expect(validateJson({ $id: "http://[" }, 1)[0]).toContain("a schema without addresses of its own");
+    expect(validateJson({ $ref: "#/x-parts/a", "x-parts": { a: {} } }, 1)[0]).toContain("a part of this schema");
+    expect(validateJson({ $ref: "#/$defs/a b", $defs: { "a b": { type: "string" } } }, 1)).toEqual([
+      'The value: Expected "string", got number.',
+    ]);
+  });
+
   it("may be as deep as its schema refers to itself", () => {
     const tree = { type: "object", properties: { next: { $ref: "#" } }, additionalProperties: false };
     expect(validateJson(tree, { next: { next: {} } })).toEqual([]);

@@ -1,6 +1,7 @@
 import { Validator, type OutputUnit } from "@cfworker/json-schema";
 import type { Json } from "@drover/domain/json";
 import type { JsonSchema } from "@drover/domain/workflow/definition";
+import { cleanSchema } from "./check/clean.ts";
 import { patternCost } from "./check/pattern.ts";
 import { resolveLocal, schemaFaults } from "./check/schema.ts";
 import { printPath } from "./source/fault.ts";
@@ -48,8 +49,8 @@ function compile(schema: JsonSchema): Compiled {
   const known = compiled.get(schema);
   if (known !== undefined) return known;
   const wrong = schemaFaults(schema).map(({ at, message }) => `${printPath(["schema", ...at])}: ${message}`);
-  // The library writes into the schema, which is not ours.
-  const own = structuredClone(wrong.length > 0 ? {} : schema);
+  // A copy, because the library writes into the schema, which is not ours.
+  const own = wrong.length > 0 ? {} : (cleanSchema(schema) as JsonSchema);
   const made = { validator: new Validator(own, "2020-12", false), faults: wrong };
   compiled.set(schema, made);
   return made;

@@ -90,7 +90,7 @@ function knownNeeds({ step, needs }: Draft, known: ReadonlyMap<string, number>, 
     seen.add(key);
     if (from === step.id) report.add(at, `Expected another step, got ${quote(from)} itself.`);
     else if (!known.has(from))
-      report.add(at, `Expected the id of a step, got ${quote(from)}.`, suggest(from, [...known.keys()]));
+      report.add(at, `Expected the id of a step, got ${quote(from)}.`, () => suggest(from, [...known.keys()]));
     else return known.get(from) !== -1;
     return false;
   });

@@ -38,6 +38,7 @@ export function referencesOf({ template, expression }: Use): PlacedReference[] {
 export function checkReferences({ step, uses }: Draft, reach: Reach, report: Report): void {
   for (const use of uses) {
     for (const reference of referencesOf(use)) {
+      if (report.isFull()) return;
       const fault = faultOf(reference, step.id, use, reach);
       if (fault === undefined) continue;
       const { message, hint } = fault;

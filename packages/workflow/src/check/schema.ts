@@ -1,6 +1,7 @@
 import type { Json } from "@drover/domain/json";
 import { findSimilar } from "@drover/domain/similar";
 import { isObject } from "../source/value.ts";
+import { cleanSchema } from "./clean.ts";
 import { keywords, typeNames, type KeywordKind } from "./keyword.ts";
 import { patternCost } from "./pattern.ts";
 
@@ -17,13 +18,23 @@ interface Check {
 
 /** Everything that is wrong with a JSON Schema (draft 2020-12; references only inside of it). */
 export function schemaFaults(schema: Json): SchemaFault[] {
-  const check: Check = { root: schema, faults: [] };
+  const check: Check = { root: cleanSchema(schema), faults: [] };
   visit(check, schema, []);
   if (check.faults.length === 0 && refersToItself(schema)) {
     check.faults.push({ at: [], message: "Expected a schema that ends, got one whose $ref leads back to itself." });
   }
   return check.faults;
 }
+
+const addresses = [
+  "$id",
+  "$anchor",
+  "$dynamicRef",
+  "$dynamicAnchor",
+  "$recursiveRef",
+  "$recursiveAnchor",
+  "$vocabulary",
+];
 
 /** What a local reference points to; undefined where there is nothing. */
 export function resolveLocal(root: Json, ref: string): Json | undefined {
@@ -45,6 +56,7 @@ function visit(check: Check, schema: Json | undefined, at: (string | number)[]):
   for (const [word, value] of Object.entries(schema)) {
     const kind = Object.hasOwn(keywords, word) ? keywords[word] : undefined;
     if (kind !== undefined) visitKeyword(check, kind, value, [...at, word]);
+    else if (addresses.includes(word)) fault(check, [...at, word], "a schema without addresses of its own", word);
     else if (!word.startsWith("x-")) refuseTypo(check, word, [...at, word]);
   }
 }

@@ -85,7 +85,7 @@ function outputTypes(raw: RawNode, { fields, report }: NodeFacts): Map<string, s
   const outputs = raw.outputs.map(({ value }) => value);
   for (const { value, at } of raw.outputs) {
     if (!fields.has(value))
-      report.add(at, `Expected a state field, got ${quote(value)}.`, suggest(value, [...fields.keys()]));
+      report.add(at, `Expected a state field, got ${quote(value)}.`, () => suggest(value, [...fields.keys()]));
   }
   const isObject = plainType(type.value) === "object" && parts !== undefined && parts.length > 0;
   if (!isObject) {

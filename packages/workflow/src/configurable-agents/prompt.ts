@@ -20,7 +20,7 @@ export function toTemplate(text: string, at: Value, { inputs, fields }: Placehol
     if (fields.includes(field)) return `\${${printReference("state", [field, ...path])}}`;
     const message = `Expected the name of ${isState ? "" : "an input or "}a state field, got ${quote(whole)}.`;
     const known = isState ? fields : [...inputs.keys(), ...fields];
-    report.addInside(at, { offset, length: whole.length }, message, suggest(field, known));
+    report.addInside(at, { offset, length: whole.length }, message, () => suggest(field, known));
     return undefined;
   });
 }

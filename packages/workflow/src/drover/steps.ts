@@ -88,5 +88,5 @@ function addRoutes(drafts: readonly StepDraft[], brokenIds: readonly string[], r
 }
 
 function reportUnknown(id: string, known: readonly string[], at: Value, report: Report): void {
-  report.add(at, `Expected the id of a step, got ${quote(id)}.`, suggest(id, known));
+  report.add(at, `Expected the id of a step, got ${quote(id)}.`, () => suggest(id, known));
 }

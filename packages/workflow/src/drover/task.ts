@@ -72,7 +72,7 @@ function commandOf({ run, command }: RawTask, at: Value, compile: Compile): stri
 /** Data inside a script would be run as one, and `${}` belongs to the shell there. */
 function refuseDataInScript(at: Value, script: string, { report, names }: Compile): void {
   const roots = ["input", "steps", "state", ...names];
-  for (const { 0: whole, 1: inner = "", index } of script.matchAll(/\$\{([^}]*)\}/g)) {
+  for (const { 0: whole, 1: inner = "", index } of script.matchAll(/\$\{([^{}]*)\}/g)) {
     const parsed = parseExpression(inner);
     if ("message" in parsed) continue;
     const found = parsed.references.find(({ root, path }) => roots.includes(root) && path.length > 0);

@@ -37,7 +37,8 @@ export function nodeFault(node: RawNode): string | undefined {
 export function compileNode(node: RawNode, workflowId: string): Step {
   const { id = "", name = "", type = "" } = node;
   const facts = { workflow_id: workflowId, workflow_run_id: "${run.id}", node_id: literal(id), step_kind: type };
-  return { id, name, ...workOf(node, type as NodeType, facts) };
+  // These clients see the first failure of a node as the end of it.
+  return { id, name, retry: { maxAttempts: 1 }, ...workOf(node, type as NodeType, facts) };
 }
 
 type Facts = Record<string, Json>;

@@ -8,8 +8,8 @@ export interface Placeholder {
   offset: number;
 }
 
-const placeholder = /(?<!\{)\{\s*([\p{L}_][\p{L}\p{N}_. -]*?)\s*\}(?!\})/gu;
-const escaped = /\{\{(\s*[\p{L}_][\p{L}\p{N}_. -]*?\s*)\}\}/gu;
+const placeholder = /(?<!\{)\{ ?([\p{L}_][\p{L}\p{N}_. -]{0,150})\}(?!\})/gu;
+const escaped = /\{\{( ?[\p{L}_][\p{L}\p{N}_. -]{0,150})\}\}/gu;
 
 /**
  * A text with `{name}` as a template: `resolve` gives the template for each name, or reports that there is none.
@@ -20,7 +20,7 @@ export function fillPlaceholders(text: string, resolve: (found: Placeholder) => 
   let end = 0;
   const plain = (from: number, to: number) => literalText(text.slice(from, to)).replaceAll(escaped, "{$1}");
   for (const { 0: whole, 1: inner = "", index } of text.matchAll(placeholder)) {
-    const [root = "", ...path] = inner.split(".");
+    const [root = "", ...path] = inner.trim().split(".");
     pieces.push(plain(end, index), resolve({ whole, path: [root, ...path], offset: index }) ?? "");
     end = index + whole.length;
   }

@@ -133,7 +133,7 @@ function refuseUnknown(
     const why = Object.hasOwn(refused, key) ? refused[key] : undefined;
     if (why !== undefined)
       report.add(field.key, `${quote(key)} is not built: ${why}`, { hint: `Take ${quote(key)} out.` });
-    else report.add(field.key, `Expected a key of ${name}, got ${quote(key)}.`, suggest(key, known));
+    else report.add(field.key, `Expected a key of ${name}, got ${quote(key)}.`, () => suggest(key, known));
   }
 }
 

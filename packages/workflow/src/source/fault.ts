@@ -34,7 +34,9 @@ export function quote(text: string): string {
 
 /** `Did you mean "extract"?`, or else which words there are. */
 export function suggest(word: string, known: readonly string[]): { hint?: string } {
-  const meant = word.length > 100 ? undefined : findSimilar(word, known.slice(0, 2000));
+  // More than two letters off is not similar, so length alone leaves most of a large workflow out.
+  const near = known.filter(({ length }) => Math.abs(length - word.length) <= 2).slice(0, 500);
+  const meant = word.length > 100 ? undefined : findSimilar(word, near);
   if (meant !== undefined) return { hint: `Did you mean ${quote(meant)}?` };
   if (known.length === 0) return {};
   const others = known.length > 20 ? ` and ${known.length - 20} others` : "";

@@ -5,6 +5,7 @@ import type { Report } from "./report.ts";
 export const maxDepth = 100;
 /** How many values a document may have, those that aliases copy included. */
 export const maxValues = 300_000;
+const tooMany = `Expected at most ${maxValues} values, got more.`;
 export const tooDeep = `Expected at most ${maxDepth} levels of lists and objects, got more.`;
 
 /** Parses one YAML 1.2 document; what is wrong with its syntax goes into the report. */
@@ -19,7 +20,7 @@ export function parseYaml(text: string, report: Report): Document.Parsed | undef
   const { tokens } = read;
   const size = measure(tokens);
   if (size.depth > maxDepth + 2 || size.values > maxValues) {
-    const limit = size.depth > maxDepth + 2 ? tooDeep : `Expected at most ${maxValues} values, got more.`;
+    const limit = size.depth > maxDepth + 2 ? tooDeep : tooMany;
     report.add({ path: [], span: { start: size.offset, end: size.offset + 1 } }, limit);
     return undefined;
   }
@@ -67,7 +68,7 @@ const maxKeyColumn = 1100;
  * each one of a flow a bracket: both are bounded here before, and measured exactly after.
  */
 function createGuard(): { faultOf(lexeme: string): string | undefined; offset(): number } {
-  let [offset, column, brackets, before] = [0, 0, 0, ""];
+  let [offset, column, brackets, values, before] = [0, 0, 0, 0, ""];
   return {
     offset: () => offset,
     faultOf(lexeme) {
@@ -75,6 +76,13 @@ function createGuard(): { faultOf(lexeme: string): string | undefined; offset():
       if (lexeme === "\u0002" || lexeme === "\u0018" || lexeme === "\u001f") return undefined;
       // Each would become an error of its own, and a mebibyte of them seconds.
       if (lexeme === "," && brackets > 0 && /^[,[{]$/.test(before)) return "Expected a value, got a comma.";
+      if (/^[&!]/.test(lexeme) && before[0] === lexeme[0])
+        return `Expected one ${lexeme[0] === "&" ? "anchor" : "tag"}, got a second one.`;
+      if (/^["']/.test(lexeme) && /^["']/.test(before)) return "Expected a separator between two texts, got none.";
+      if (lexeme === ",") values += 1;
+      if (values > maxValues) return tooMany;
+      // What stands on lines of their own is separated.
+      if (lexeme.includes("\n") && /^["']/.test(before)) before = "";
       if (lexeme.trim() !== "") before = lexeme;
       if (lexeme === "[" || lexeme === "{") brackets += 1;
       else if (lexeme === "]" || lexeme === "}") brackets = Math.max(0, brackets - 1);

@@ -31,6 +31,15 @@ describe("a document", () => {
     expect(setup("a: 1\n---\nb: 2\n").faults).toEqual(["2:1 Expected one YAML document, got a second one."]);
   });
 
+  it("may write its keys and values in quotes", () => {
+    expect(setup(`"a": "b"\n"c": 'd'\n'e': ["f", 'g',\n "h"]\n`).value?.json).toEqual({
+      a: "b",
+      c: "d",
+      e: ["f", "g", "h"],
+    });
+    expect(setup(`a: "b" "c"\n`).faults).toEqual(["1:8 Expected a separator between two texts, got none."]);
+  });
+
   it("has each key once", () => {
     expect(setup("a: 1\nb:\n  c: 1\n  c: 2\n").faults).toEqual(['4:3 Expected each key once, got "c" again.']);
   });
