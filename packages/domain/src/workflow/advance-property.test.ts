@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Definition } from "./definition.ts";
 import { runLifecycle, stepLifecycle } from "./lifecycle.ts";
-import { createWorld, type SimRun, type SimTask, statesOf, type World, type WorldOptions } from "./testing-engine.ts";
+import { createWorld, statesOf, type World, type WorldOptions } from "./testing-engine.ts";
+import type { SimRun, SimTask } from "./testing-store.ts";
 import { anyDefinition } from "./testing-graph.ts";
 import { expectRun, type Oracle } from "./testing-reference.ts";
 
@@ -173,6 +174,25 @@ describe("advance of random graphs", () => {
     );
   });
 
+  it("takes up a run that has ended: what completed stays, everything else runs, and it ends again", () => {
+    fc.assert(
+      fc.property(anyStory(wild), fc.integer(), fc.nat(40), (story, order, patience) => {
+        const { world, run } = halfway(story, order, patience);
+        world.signal(run, { kind: "cancel", reason: "Enough." });
+        play(world, oracleOf(story.seed, story.oneIn), draws(order + 1));
+        const before = world.tasks.size;
+        const kept = stepsAs(run, "completed");
+        world.resume(run);
+        play(world, () => false, draws(order + 2));
+        expect(run.end).toBeDefined();
+        const again = [...world.tasks.values()].slice(before).filter((task) => task.run === run);
+        expect(again.filter((task) => kept.includes(task.number))).toEqual([]);
+        if (run.stopping === undefined) expect(Object.values(statesOf(run))).not.toContain("not_reached");
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("moves steps and runs in every way of their lifecycles but the rare ones, and waiting and resuming", () => {
     // A world throws at a move that is not in the tables; this is what it sees of them.
     const seen = new Set<string>();
@@ -201,6 +221,16 @@ function halfway({ definition, seed, oneIn }: Story, order: number, patience: nu
   const draw = draws(order);
   play(world, oracleOf(seed, oneIn), draw, patience);
   return { world, run };
+}
+
+/** Numbers of the steps in a state that hang on none but such. */
+function stepsAs(run: SimRun, state: string): number[] {
+  const states = statesOf(run);
+  const isKept = (id: string): boolean => {
+    const step = run.graph.steps.find((one) => one.id === id);
+    return states[id] === state && (step?.needs ?? []).every((edge) => isKept(edge.from));
+  };
+  return run.graph.steps.flatMap(({ id }, number) => (isKept(id) ? [number] : []));
 }
 
 /** Lets the stop reach the nested runs; how many tasks there are then. */

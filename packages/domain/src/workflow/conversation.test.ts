@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Json } from "../json.ts";
 import type { LlmWork, Step, Tool } from "./definition.ts";
 import type { LlmToolCall } from "./llm-call.ts";
-import type { SimRun, SimTask, World } from "./testing-engine.ts";
+import type { World } from "./testing-engine.ts";
+import type { SimRun, SimTask } from "./testing-store.ts";
 import { begin, failure, rowOf, stepWith, task, value } from "./testing-play.ts";
 
 const models = [

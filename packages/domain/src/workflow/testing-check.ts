@@ -2,7 +2,7 @@ import type { AdvanceAnswer } from "./advance-answer.ts";
 import { stepAt } from "./graph-index.ts";
 import { isFinalStep, runLifecycle, stepLifecycle } from "./lifecycle.ts";
 import { rowKey } from "./sheet.ts";
-import type { SimRun, SimTask } from "./testing-engine.ts";
+import type { SimRun, SimTask } from "./testing-store.ts";
 
 /** Notes a move of a run or step; throws where the lifecycle does not have it. */
 export function checkMove(moves: Set<string>, what: "run" | "step", from: string | null, to: string): void {

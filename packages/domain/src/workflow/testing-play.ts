@@ -1,15 +1,8 @@
 import type { Json } from "../json.ts";
 import type { Definition, Graph, Step, Work } from "./definition.ts";
 import { rowKey } from "./sheet.ts";
-import {
-  createWorld,
-  type SimRow,
-  type SimRun,
-  type SimTask,
-  type TaskEnd,
-  type World,
-  type WorldOptions,
-} from "./testing-engine.ts";
+import { createWorld, type World, type WorldOptions } from "./testing-engine.ts";
+import type { SimRow, SimRun, SimTask, TaskEnd } from "./testing-store.ts";
 
 /** A world whose run has begun. */
 export function begin(

@@ -3,7 +3,7 @@ import type { Known, Missing, StepRow } from "./advance-question.ts";
 import { stepAt } from "./graph-index.ts";
 import { viewOutput } from "./output.ts";
 import { rowKey } from "./sheet.ts";
-import type { SimRow, SimRun, SimTask } from "./testing-engine.ts";
+import type { SimRow, SimRun, SimTask } from "./testing-store.ts";
 
 /** What the engine has cost: how often it was asked, what was read for it, and what it looked up in that. */
 export interface Reads {
