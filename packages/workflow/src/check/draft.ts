@@ -26,6 +26,8 @@ export interface Use {
   isVerbatim?: boolean;
   /** Names besides those that every template of the run may use. */
   names?: readonly string[];
+  /** Of a tool: what the model gives, which stands in the place of the run's input. */
+  input?: JsonSchema;
   /** Evaluated after the step itself, whose output it may use. */
   isAfter?: boolean;
 }

@@ -66,7 +66,8 @@ function faultOf(
   const { names } = reach;
   if (root === "steps") return stepFault(String(path[0]), path.slice(2), step, reach);
   if (root === "output" && use.isAfter === true) return reach.ownOutput && pathFault(reach.ownOutput, path);
-  if (root === "input" && use.names?.includes("input") !== true) return names.input && pathFault(names.input, path);
+  const input = use.input ?? names.input;
+  if (root === "input") return input && pathFault(input, path);
   if (root === "run") return pathFault(runProperties, path);
   if (root === "state" && names.state !== undefined) {
     return pathFault({ properties: Object.fromEntries(names.state.map((name) => [name, {}])) }, path);

@@ -179,7 +179,7 @@ function compileTools(tools: readonly Placed<RawTool>[], report: Report, uses: U
     });
     if (kind === undefined) return [];
     const { description, parameters = { type: "object" }, ...task } = config.value;
-    const work = compileTask(task, place, { report, uses, names: ["item"] });
+    const work = compileTask(task, place, { report, uses, names: [], input: parameters });
     return [present<Tool>({ name, description, parameters, work, onError: on_error === "continue" ? "tell" : "fail" })];
   });
 }

@@ -114,7 +114,7 @@ describe("a workflow of state, nodes and edges", () => {
 
   it("loops, routes and ends as its edges say", () => {
     expect(stepOf(definition, "write").repeat).toEqual({
-      until: "state.is_good",
+      until: "output.is_good",
       maxIterations: 3,
       atBound: "complete",
     });
@@ -272,7 +272,7 @@ describe("a fault of state, nodes and edges", () => {
     const tool = {
       name: "grep",
       on_error: "continue",
-      config: { image: "alpine:3.22", command: ["grep", "${item.word}"], parameters: { word: "text" } },
+      config: { image: "alpine:3.22", command: ["grep", "${input.word}"], parameters: { word: "text" } },
     };
     const { steps } = compile(stringify({ ...base, ...node({ ...text, tools: [tool] }) }));
     expect(steps[0]?.work).toMatchObject({

@@ -1,7 +1,8 @@
 import type { Json } from "@drover/domain/json";
-import type { Definition, JsonSchema, StateField } from "@drover/domain/workflow/definition";
+import type { Definition, JsonSchema, StateField, Step } from "@drover/domain/workflow/definition";
 import type { Draft } from "../check/draft.ts";
 import { finishSteps } from "../check/finish.ts";
+import { bare } from "../shape/template.ts";
 import type { Placed, Read } from "../shape/shape.ts";
 import { describe, fieldOf, namesOf, type Value } from "../source/value.ts";
 import { quote } from "../source/fault.ts";
@@ -166,7 +167,7 @@ function connect(
       .filter(({ to, from }) => to === id && (isStep || from !== "START"))
       .map(({ from, exit, at }) => ({ from, at, ...(exit === undefined ? {} : { exit }) }));
     const exits = own !== undefined && own.exits.length > 0 ? { exits: own.exits } : {};
-    const repeat = own?.repeat === undefined ? {} : { repeat: own.repeat };
+    const repeat = own?.repeat === undefined ? {} : { repeat: loopOf(own.repeat, draft.step) };
     return {
       ...draft,
       step: { ...draft.step, ...exits, ...repeat },
@@ -177,4 +178,10 @@ function connect(
   if (!isStep || start === undefined) return drafts;
   const step = { id: "START", work: { kind: "value" as const }, ...(start.exits.length > 0 && { exits: start.exits }) };
   return [{ step, at: fromStart[0]?.at ?? { path: ["edges"] }, needs: [], uses: start.uses }, ...drafts];
+}
+
+/** A node that writes its own condition is asked itself: what it said is what the state will be. */
+function loopOf(repeat: NonNullable<Step["repeat"]>, { writes = {} }: Step): NonNullable<Step["repeat"]> {
+  const written = writes[repeat.until.replace("state.", "")];
+  return typeof written === "string" ? { ...repeat, until: bare(written) } : repeat;
 }

@@ -47,13 +47,13 @@ export function compileTools(tools: readonly Placed<RawTool>[], compile: Compile
       name: "a tool",
     });
     if (kind === undefined) return [];
-    // What the model gave stands under `item`.
-    const work = compileTask(raw, at, { ...compile, names: [...compile.names, "item"] });
+    const parameters = raw.parameters ?? { type: "object", properties: {}, additionalProperties: false };
+    const work = compileTask(raw, at, { ...compile, input: parameters });
     return [
       present<Tool>({
         name: raw.name,
         description: raw.description,
-        parameters: raw.parameters ?? { type: "object", properties: {}, additionalProperties: false },
+        parameters,
         work,
         class: raw.class,
         timeoutSeconds: raw.timeout && Math.ceil(raw.timeout),

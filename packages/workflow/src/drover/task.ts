@@ -1,7 +1,7 @@
 import type { Execution, Resources } from "@drover/domain/execution";
 import type { Json } from "@drover/domain/json";
 import { parseExpression } from "@drover/domain/workflow/expression";
-import type { TaskWork } from "@drover/domain/workflow/definition";
+import type { JsonSchema, TaskWork } from "@drover/domain/workflow/definition";
 import type { Use } from "../check/draft.ts";
 import type { Placed } from "../shape/shape.ts";
 import { literal, literalText } from "../shape/template.ts";
@@ -16,6 +16,8 @@ export interface Compile {
   uses: Use[];
   /** Names that templates here may use besides those of the run. */
   names: readonly string[];
+  /** Of a tool: its parameters, which its templates find as their input. */
+  input?: JsonSchema;
 }
 
 const containerOnly = ["mounts", "readOnlyRoot", "network"] as const;
@@ -46,9 +48,15 @@ export function compileTask(raw: RawTask, at: Value, compile: Compile): TaskWork
 }
 
 /** Notes a template, whose references are checked later, and hands on its value. */
-export function use(template: Placed<Json> | undefined, { uses, names }: Compile): Json | undefined {
+export function use(template: Placed<Json> | undefined, { uses, names, input }: Compile): Json | undefined {
   if (template === undefined) return undefined;
-  uses.push({ at: template.at, template: template.value, isVerbatim: template.value === template.at.json, names });
+  uses.push({
+    at: template.at,
+    template: template.value,
+    isVerbatim: template.value === template.at.json,
+    names,
+    ...(input && { input }),
+  });
   return template.value;
 }
 

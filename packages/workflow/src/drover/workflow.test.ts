@@ -95,7 +95,7 @@ describe("a workflow of Drover's own", () => {
           llm: {
             model: ["openai/gpt-4o", "gateway/meta/llama-3"],
             prompt: "Hi",
-            tools: [{ name: "look", command: ["ls", "${item.path}"] }],
+            tools: [{ name: "look", command: ["ls", "${input.path}"], parameters: { path: "text" } }],
           },
         },
         loop: { repeat: { until: "output.done", max: 5, atBound: "complete" }, worker: "step", payload: "${previous}" },
@@ -116,7 +116,7 @@ describe("a workflow of Drover's own", () => {
           { provider: "openai", model: "gpt-4o" },
           { provider: "gateway", model: "meta/llama-3" },
         ],
-        tools: [{ name: "look", onError: "tell", work: { execution: { command: ["ls", "${item.path}"] } } }],
+        tools: [{ name: "look", onError: "tell", work: { execution: { command: ["ls", "${input.path}"] } } }],
       },
       { kind: "task", type: "step" },
       { kind: "steps", steps: [{ id: "one" }], maxParallel: 2 },
