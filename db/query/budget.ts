@@ -76,6 +76,18 @@ export function listBudgets(
      order by b.name, b.run_id, b.step_number nulls first`);
 }
 
+/** The named budgets of all namespaces with what is spent in the period that is under way. */
+export function listNamedBudgets(
+  db: Executor,
+): Promise<{ name: string; namespace: string; limit_nanos: string; spent_nanos: string }[]> {
+  return db.run(sql`
+    select b.name, n.name as namespace, b.limit_nanos,
+           case when b.period_started_at is distinct from drover.period_start(b.period, now()) then 0 else b.spent_nanos end as spent_nanos
+      from drover.budget b join drover.namespace n on n.id = b.namespace_id
+     where b.name is not null
+     order by b.name`);
+}
+
 /** What a run and steps of it may spend; the run's nested ones count in both. */
 export interface RunBudgets {
   namespaceId: number;

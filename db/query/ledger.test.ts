@@ -64,7 +64,7 @@ describe("the cost of runs", () => {
     expect(await reportCosts(house.db, { ...reportSpan("yesterday", new Date()), by: ["model"], limit: 10 })).toEqual(
       [],
     );
-    expect(Number((await spendingToday(house.db))?.cost_nanos)).toBe(2_600_000);
+    expect(Number((await spendingToday(house.db)).cost_nanos)).toBe(2_600_000);
     await house.answer(node, claims.slice(2), 1, 1);
   });
 

@@ -122,20 +122,25 @@ export interface SpendingTotals {
   tokens: string;
   cost_nanos: string;
   gpu_ms: string;
-  limited: string;
-  blocked: string;
 }
 
-/** Totals of this day of UTC, over all namespaces, and how many calls are held back now. */
-export async function spendingToday(db: Executor): Promise<SpendingTotals | undefined> {
+/** Totals of this day of UTC, over all namespaces. */
+export async function spendingToday(db: Executor): Promise<SpendingTotals> {
   const [row] = await db.run<SpendingTotals>(sql`
     select coalesce(sum(e.requests), 0)::text as calls, coalesce(sum(e.input_tokens + e.output_tokens), 0)::text as tokens,
-           coalesce(sum(e.cost_nanos), 0)::text as cost_nanos, coalesce(sum(e.gpu_ms), 0)::text as gpu_ms,
-           (select count(*) from drover.task_waiting w where w.reason = 'rate_limited') as limited,
-           (select count(*) from drover.task_waiting w where w.reason = 'blocked') as blocked
+           coalesce(sum(e.cost_nanos), 0)::text as cost_nanos, coalesce(sum(e.gpu_ms), 0)::text as gpu_ms
       from drover.ledger e
      where e.id >= drover.id_base(drover.period_start('day', now())) and e.at >= drover.period_start('day', now())`);
-  return row;
+  return row ?? { calls: "0", tokens: "0", cost_nanos: "0", gpu_ms: "0" };
+}
+
+/** How many tasks are held back by limits, and by money that others hold. */
+export async function callsHeldBack(db: Executor): Promise<{ limited: number; blocked: number }> {
+  const [row] = await db.run<{ limited: number; blocked: number }>(sql`
+    select count(*) filter (where w.reason = 'rate_limited')::integer as limited,
+           count(*) filter (where w.reason = 'blocked')::integer as blocked
+      from drover.task_waiting w where w.reason in ('rate_limited', 'blocked')`);
+  return row ?? { limited: 0, blocked: 0 };
 }
 
 const sums = sql`

@@ -80,5 +80,43 @@ export const metrics = {
     type: "counter",
     help: "How often this process advanced a workflow run.",
   },
+  limitUse: {
+    name: "drover_limit_use_ratio",
+    type: "gauge",
+    help: "How much of a rate limit is used or held, 0 to 1.",
+    labels: ["limit"],
+  },
+  budgetUse: {
+    name: "drover_budget_spent_ratio",
+    type: "gauge",
+    help: "How much of a named budget is spent in its period, 0 to 1.",
+    labels: ["budget", "namespace"],
+  },
+  callsWaiting: {
+    name: "drover_calls_waiting",
+    type: "gauge",
+    help: "Tasks held back by a rate limit (rate_limited) or by money that others hold (blocked).",
+    labels: ["reason"],
+  },
+  costToday: {
+    name: "drover_cost_today_usd",
+    type: "gauge",
+    help: "What calls of models have cost since midnight UTC; summed up every minute.",
+  },
+  callsToday: {
+    name: "drover_llm_calls_today",
+    type: "gauge",
+    help: "Calls of models that were made since midnight UTC; summed up every minute.",
+  },
+  tokensToday: {
+    name: "drover_llm_tokens_today",
+    type: "gauge",
+    help: "Tokens of input and output since midnight UTC; summed up every minute.",
+  },
+  gpuSecondsToday: {
+    name: "drover_gpu_seconds_today",
+    type: "gauge",
+    help: "Time of GPUs whose leases ended since midnight UTC; summed up every minute.",
+  },
   liveHolders: { name: "drover_live_holders", type: "gauge", help: "Agents and workers with a live lease." },
 } as const satisfies MetricDeclarations;

@@ -6,6 +6,7 @@ import { countOpenRuns } from "@drover/db/query/run";
 import { listNodes, type NodeRow } from "@drover/db/query/node";
 import { findNamespace } from "@drover/db/query/queue";
 import type { metrics } from "./metric.ts";
+import { collectSpending } from "./metrics-spending.ts";
 
 type Handles = Metrics<typeof metrics>["handles"];
 
@@ -64,6 +65,7 @@ export async function collectMetrics({
     });
   }
   handles.runsOpen.set(await countOpenRuns(db));
+  await collectSpending(db, handles, at);
   const errorRate = memory.errorRate({ at, failed, ended });
   handles.envErrorRate.set(errorRate);
   handles.taskErrorRate.set(errorRate);

@@ -18,6 +18,9 @@ import { TaskService, TaskState } from "@drover/proto/drover/task";
 import { formatTaskKey } from "@drover/domain/task-id";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createMetrics } from "@drover/daemon/metric";
+import { metrics as declarations } from "../metric.ts";
+import { collectMetrics } from "../metrics-collect.ts";
 import { createTestApi, type TestApi } from "../testing.ts";
 
 let api: TestApi;
@@ -168,6 +171,27 @@ describe("BudgetService", () => {
     expect((await budgets.verifyLedger({})).differences).toMatchObject([
       { kind: "budget", name: "odd", counter: "spent", expected: "0", actual: "5" },
     ]);
+    await budgets.deleteBudget({ name: "odd" });
+  });
+
+  it("tells in the metrics how far limits and budgets are used", async () => {
+    const { limits, budgets } = setup();
+    await limits.setLimit({ rule: { name: "slots", provider: "acme", metric: LimitMetric.CONCURRENT, allowance: 0n } });
+    await budgets.setBudget({ rule: { name: "wide", limitNanos: 12_000_000n } });
+    await limits.deleteLimit({ name: "slots" });
+    await limits.setLimit({
+      rule: { name: "rph", provider: "acme", metric: LimitMetric.REQUESTS, window: LimitWindow.HOUR, allowance: 4n },
+    });
+    await call(1);
+    await work();
+    const metrics = createMetrics({ declarations });
+    await collectMetrics({ db: api.db, handles: metrics.handles });
+    const text = await metrics.expose();
+    expect(text).toContain('drover_limit_use_ratio{limit="rph"} 0.25');
+    expect(text).toContain('drover_budget_spent_ratio{budget="wide",namespace="default"} 0.5');
+    expect(text).toContain('drover_calls_waiting{reason="rate_limited"} 0');
+    expect(text).toMatch(/drover_cost_today_usd 0\.0/);
+    expect(text).not.toContain("slots");
   });
 
   it("refuses a report of no span, of two, and of one that ends before it begins", async () => {
