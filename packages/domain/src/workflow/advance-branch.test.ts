@@ -174,8 +174,8 @@ describe("failures", () => {
 
   it("are named by those who are skipped for them", () => {
     const { world, run } = begin({ steps: [task("a"), task("b"), task("c"), task("d", ["a", "b", "c"])] });
-    finish(world, (one) => (idOf(one) === "b" ? failure() : 1));
-    expect(rowOf(run, "d").error?.message).toBe('Step "b", which it needs, did not complete.');
+    finish(world, (one) => (idOf(one) === "a" ? failure() : 1));
+    expect(rowOf(run, "d").error?.message).toBe('Step "a", which it needs, did not complete.');
   });
 
   it("end the run where its policy or the step says so, once what is in flight has stopped", () => {

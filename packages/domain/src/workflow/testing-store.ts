@@ -86,7 +86,8 @@ export function openRun(
     mailbox: [],
     stopping: undefined,
     cancelReason: undefined,
-    wakeAtMs: deadlineMs,
+    // The engine itself asks to be woken at the deadline.
+    wakeAtMs: undefined,
   };
   store.runs.set(run.id, run);
   store.moves.add("run null pending");
