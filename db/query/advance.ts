@@ -69,18 +69,22 @@ export function takeRuns(tx: Executor, runs: number, signals: number): Promise<T
 
 /** Numbers for ids, in advance: an id is the time and one of these. */
 export async function nextSequence(db: Executor, count: number): Promise<number[]> {
-  const rows = await db.run<{ n: string }>(
-    sql`select nextval('drover.id_sequence') as n from generate_series(1, ${count})`,
-  );
-  return rows.map((row) => Number(row.n));
+  const [row] = await db.run<{ numbers: number[] }>(sql`
+    select json_agg(nextval('drover.id_sequence')) as numbers from generate_series(1, ${count})`);
+  return row?.numbers ?? [];
 }
 
-/** Rows of steps by number; those that were not reached are not among them. */
-export function loadSteps(tx: Executor, runId: string, numbers: readonly number[]): Promise<{ step: StepFacts }[]> {
-  return tx.run(sql`
-    select drover.step_json(s) as step
-      from drover.step s
-     where s.run_id = ${runId} and s.item = -1 and s.number = any (${sql.param(numbers)}::integer[])`);
+/** A step of a run. */
+export interface StepKey {
+  runId: string;
+  number: number;
+}
+
+/** Rows of steps; those that were not reached are not among them. */
+export function loadSteps(tx: Executor, keys: readonly StepKey[]): Promise<{ run_id: string; step: StepFacts }[]> {
+  return tx.run(
+    sql`select run_id, step from drover.read_steps(${runsOf(keys)}::bigint[], ${numbersOf(keys)}::integer[])`,
+  );
 }
 
 /** Rows that are held back, at most `perStep` of each step, in order. */
@@ -112,28 +116,25 @@ export function loadWaiting(tx: Executor, runId: string): Promise<{ step: StepFa
      order by s.number, s.item`);
 }
 
-/** What steps gave, raw: the stored output, or the result of the task or nested run; for a map those of its items. */
-export function loadOutputs(
-  tx: Executor,
-  runId: string,
-  numbers: readonly number[],
-): Promise<{ number: number; item: number; is_stored: boolean; total: number | null; output: Json }[]> {
+/** What a step gave, raw: the stored output, or the result of its task or nested run. */
+export interface OutputRow {
+  run_id: string;
+  number: number;
+  item: number;
+  is_stored: boolean;
+  output: Json;
+}
+
+/** What steps gave; of a map also what its items gave, in their order. */
+export function loadOutputs(tx: Executor, keys: readonly StepKey[]): Promise<OutputRow[]> {
   return tx.run(sql`
-    select s.number, s.item, s.output is not null as is_stored, (s.data ->> 'total')::integer as total,
-           coalesce(s.output, f.result, c.output) as output
-      from drover.step s
-      left join drover.task_final f on f.task_id = s.task_id
-      left join drover.run_final c on c.run_id = s.child_run_id
-     where s.run_id = ${runId} and s.number = any (${sql.param(numbers)}::integer[])
-     order by s.number, s.item`);
+    select run_id, number, item, is_stored, output
+      from drover.read_outputs(${runsOf(keys)}::bigint[], ${numbersOf(keys)}::integer[])`);
 }
 
 /** Results of tasks and outputs of nested runs, by their ids. */
 export function loadResults(tx: Executor, ids: readonly string[]): Promise<{ id: string; result: Json }[]> {
-  return tx.run(sql`
-    select f.task_id as id, f.result from drover.task_final f where f.task_id = any (${sql.param(ids)}::bigint[])
-    union all
-    select r.run_id, r.output from drover.run_final r where r.run_id = any (${sql.param(ids)}::bigint[])`);
+  return tx.run(sql`select id, result from drover.read_results(${sql.param(ids)}::bigint[])`);
 }
 
 /** What is remembered in a scope, oldest first. */
@@ -144,9 +145,9 @@ export function loadMemory(tx: Executor, namespaceId: number, scope: string): Pr
      order by m.updated_at, m.key`);
 }
 
-/** Writes an advance; the plan is JSON, as drover.write_advance reads it. */
-export async function writeAdvance(tx: Executor, plan: unknown): Promise<void> {
-  await tx.run(sql`select drover.write_advance(${JSON.stringify(plan)}::json)`);
+/** Writes an advance; the plan is JSON, as drover.write_advance reads it. The hints leave with the commit. */
+export async function writeAdvance(tx: Executor, plan: object, hints: readonly string[]): Promise<void> {
+  await tx.run(sql`select drover.write_advance(${JSON.stringify({ ...plan, hints })}::json)`);
 }
 
 /** Whether any run has something to do, and in how many milliseconds the next one will otherwise. */
@@ -156,4 +157,12 @@ export async function advanceOutlook(db: Executor): Promise<{ hasSignals: boolea
            (select extract(epoch from min(o.wake_at) - clock_timestamp())::float8 * 1000
               from drover.run_open o where o.wake_at is not null) as next_ms`);
   return { hasSignals: row?.has_signals ?? false, nextMs: row?.next_ms ?? undefined };
+}
+
+function runsOf(keys: readonly StepKey[]) {
+  return sql.param(keys.map(({ runId }) => runId));
+}
+
+function numbersOf(keys: readonly StepKey[]) {
+  return sql.param(keys.map(({ number }) => number));
 }

@@ -90,6 +90,61 @@ begin
    where o.run_id = any (locked);
 end $$;
 
+-- The own rows of steps, for many runs at once. Arrays are parallel. Here as below the laterals and settings hold whatever
+-- the statistics say: a plan made while the tables were empty would read all of them for every step.
+create or replace function drover.read_steps(p_run_ids bigint[], p_numbers integer[]) returns table (run_id bigint, step json)
+language sql stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+  select u.run_id, own.step
+    from unnest(p_run_ids, p_numbers) as u (run_id, number)
+   cross join lateral (
+     select drover.step_json(s) as step from drover.step s
+      where s.run_id = u.run_id and s.number = u.number and s.item = -1 limit 1) own;
+$$;
+
+-- What steps gave, for many runs at once: the stored output, or the result of the task or nested run.
+create or replace function drover.read_outputs(p_run_ids bigint[], p_numbers integer[])
+returns table (run_id bigint, number integer, item integer, is_stored boolean, output json)
+language sql stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+  select u.run_id, u.number, own.item, own.output is not null, coalesce(own.output, unit.output)
+    from unnest(p_run_ids, p_numbers) as u (run_id, number)
+   cross join lateral (
+     select s.item, s.task_id, s.child_run_id, s.output from drover.step s
+      where s.run_id = u.run_id and s.number = u.number
+      order by s.item offset 0) own
+    left join lateral (
+     select f.result as output from drover.task_final f where own.output is null and f.task_id = own.task_id
+     union all
+     select c.output from drover.run_final c where own.output is null and c.run_id = own.child_run_id
+      limit 1) unit on true;
+$$;
+
+-- Results of tasks and outputs of nested runs, by their ids.
+create or replace function drover.read_results(p_ids bigint[]) returns table (id bigint, result json)
+language sql stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+  select u.id, unit.result
+    from unnest(p_ids) as u (id)
+   cross join lateral (
+     select f.result from drover.task_final f where f.task_id = u.id
+     union all
+     select r.output from drover.run_final r where r.run_id = u.id
+      limit 1) unit;
+$$;
+
 -- Starts runs: the rows of the run, what it may spend, and the signal by which the next advance begins it.
 create or replace function drover.insert_runs(p_runs json) returns void
 language sql
@@ -140,10 +195,10 @@ begin
          nullif(g.steps::text, '[]')::json as steps, nullif(g.runs::text, '[]')::json as runs,
          nullif(g.memory::text, '[]')::json as memory, nullif(g.cancels::text, '[]')::json as cancels,
          nullif(g.stops::text, '[]')::json as stops, nullif(g.ends::text, '[]')::json as ends,
-         nullif(g.events::text, '[]')::json as events
+         nullif(g.events::text, '[]')::json as events, nullif(g.hints::text, '[]')::json as hints
     into plan
     from json_to_record(p_plan) as g (tasks json, children json, steps json, runs json, memory json, cancels json, stops json,
-      ends json, events json);
+      ends json, events json, hints json);
   for batch in
     select t.namespace_id, array_agg(t.id order by t.n) as ids, array_agg(t.queue_id order by t.n) as queue_ids,
            array_agg(t.payload order by t.n) as payloads, array_agg(t.execution order by t.n) as executions,
@@ -214,6 +269,7 @@ begin
   insert into drover.event (id, namespace_id, kind, actor, run_ids)
   select drover.next_id(), g.namespace_id, g.kind, 'engine', g.run_ids
     from json_to_recordset(plan.events) as g (namespace_id integer, kind text, run_ids bigint[]);
+  perform pg_notify('drover_wake', hint) from json_array_elements_text(plan.hints) as hint;
 end $$;
 
 -- Asks everything that is in flight for a run to stop: its tasks, and its nested runs.

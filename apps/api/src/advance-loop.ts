@@ -3,6 +3,7 @@ import type { Log } from "@drover/daemon/log";
 import type { Service } from "@drover/daemon/service";
 import { advanceOutlook } from "@drover/db/query/advance";
 import type { Wakeups } from "@drover/db/listen";
+import { createWaker, silentWaker } from "@drover/db/wake";
 import { createAdvanceRuns } from "./operation/advance-runs.ts";
 import type { Deps } from "./operation/context.ts";
 import type { DefinitionCache } from "./operation/definition-cache.ts";
@@ -19,6 +20,10 @@ export interface AdvanceLoopOptions {
 
 const idleMs = 10_000;
 const deafMs = 500;
+/** While one transaction is in the hands of Postgres, this process decides about the runs of another one. */
+const maxLanes = 2;
+/** How often the next steps are hinted at: a run of short steps waits for every one of them. */
+const hintMs = 5;
 
 /** Advances runs when something was signalled to them, when their time has come, and now and then in case a hint was lost. */
 export function createAdvanceLoop({
@@ -29,8 +34,9 @@ export function createAdvanceLoop({
   log,
   onAdvanced,
 }: AdvanceLoopOptions): Service {
+  const waker = isListening ? createWaker({ db: deps.db, intervalMs: hintMs }) : silentWaker;
   const advanceRuns = createAdvanceRuns({
-    deps,
+    deps: { ...deps, waker },
     definitions,
     onFault: (error, runId) => log.error({ error, run: runId }, "a run could not be advanced; it has failed"),
   });
@@ -49,16 +55,34 @@ export function createAdvanceLoop({
         if (!isDue) return { nextMs: waitMs(outlook.nextMs) };
       }
       isHinted = false;
-      for (let hasMore = true; hasMore && !signal.aborted;) {
-        const advanced = await advanceRuns();
-        ({ hasMore } = advanced);
-        if (advanced.runs > 0) onAdvanced?.(advanced.runs);
-      }
+      await advanceAll(signal);
       const { hasSignals, nextMs } = await advanceOutlook(deps.db);
       // What is signalled but was not taken is in the hands of another replica, or has just come.
       return { nextMs: hasSignals ? 20 : waitMs(nextMs) };
     },
   });
+  /** Until nothing is left to do; further lanes join where one transaction does not take everything. */
+  async function advanceAll(signal: AbortSignal): Promise<void> {
+    const lanes = new Set<Promise<void>>();
+    const open = () => {
+      const lane: Promise<void> = advance().finally(() => lanes.delete(lane));
+      lanes.add(lane);
+    };
+    const advance = async () => {
+      for (let hasMore = true; hasMore && !signal.aborted;) {
+        const advanced = await advanceRuns();
+        ({ hasMore } = advanced);
+        if (advanced.runs > 0) onAdvanced?.(advanced.runs);
+        if (advanced.isFull && lanes.size < maxLanes) open();
+      }
+    };
+    open();
+    while (lanes.size > 0) {
+      const ended = await Promise.allSettled(lanes);
+      for (const lane of ended) if (lane.status === "rejected") throw lane.reason;
+    }
+  }
+
   const waitMs = (untilMs = restMs) => Math.min(restMs, Math.max(5, Math.ceil(untilMs) + 2));
   let unsubscribe = () => {};
   return {

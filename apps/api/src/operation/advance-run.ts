@@ -1,4 +1,3 @@
-import type { Executor } from "@drover/db/client";
 import type { TakenRun, TakenSignal } from "@drover/db/query/advance";
 import type { Json } from "@drover/domain/json";
 import { formatRunId } from "@drover/domain/run-id";
@@ -6,58 +5,56 @@ import { advance } from "@drover/domain/workflow/advance";
 import type { AdvanceQuestion, RunFacts, Signal } from "@drover/domain/workflow/advance-question";
 import type { JsonSchema } from "@drover/domain/workflow/definition";
 import { graphAt } from "@drover/domain/workflow/graph-index";
-import { asRow, createAdvanceReader } from "./advance-reader.ts";
-import type { Plan } from "./advance-plan.ts";
-import type { UnitResolver } from "./advance-unit.ts";
+import { asRow, createReading, type Reading } from "./advance-reader.ts";
 import type { KnownVersion } from "./definition-cache.ts";
 import { type Ids, IdsExhausted } from "./id-source.ts";
 
-export interface RunDecision {
-  tx: Executor;
-  run: TakenRun;
-  version: KnownVersion;
-  resolveUnits: UnitResolver;
-  ids: Ids;
-  validate: (schema: JsonSchema, value: Json) => string[];
-  plan: Plan;
+/** One run that is being decided about, as often as something more had to be read. */
+export interface Decision {
+  readonly run: TakenRun;
+  readonly version: KnownVersion;
+  readonly reading: Reading;
+  /** Puts the question with what is known by now. */
+  ask(): ReturnType<typeof advance> | { exhausted: true };
 }
 
-/** Decides about one run: asks the engine, reads what it misses, asks again, and adds the answer to the plan. */
-export async function decideRun({ tx, run, version, resolveUnits, ids, validate, plan }: RunDecision): Promise<void> {
+/** The question about one run. */
+export function createDecision({
+  run,
+  version,
+  ids,
+  validate,
+}: {
+  run: TakenRun;
+  version: KnownVersion;
+  ids: Ids;
+  validate: (schema: JsonSchema, value: Json) => string[];
+}): Decision {
   const graph = graphAt(version.definition, run.run.body);
   if (graph === undefined) throw new Error(`version ${run.run.versionId} has no body ${run.run.body}`);
-  const reader = createAdvanceReader({ tx, run, graph });
-  const question: Omit<AdvanceQuestion, "known"> = {
+  const reading = createReading(run, graph);
+  const question: AdvanceQuestion = {
     run: factsOf(run, version.name),
     definition: version.definition,
     graph,
     signals: run.signals.flatMap(signalOf),
+    known: reading.known,
     newId: () => ids.next(run.now_ms),
     validate,
   };
-  for (;;) {
-    const outcome = ask({ ...question, known: reader.known });
-    if ("exhausted" in outcome) {
-      await ids.grow();
-      continue;
-    }
-    if ("missing" in outcome) {
-      await reader.load(outcome.missing);
-      continue;
-    }
-    const units = await resolveUnits(tx, run, version, outcome.answer);
-    if (units.refused.size === 0) return plan.add(run, outcome.answer, units);
-    reader.refuse(units.refused);
-  }
-}
-
-function ask(question: AdvanceQuestion): ReturnType<typeof advance> | { exhausted: true } {
-  try {
-    return advance(question);
-  } catch (error) {
-    if (error instanceof IdsExhausted) return { exhausted: true };
-    throw error;
-  }
+  return {
+    run,
+    version,
+    reading,
+    ask() {
+      try {
+        return advance(question);
+      } catch (error) {
+        if (error instanceof IdsExhausted) return { exhausted: true };
+        throw error;
+      }
+    },
+  };
 }
 
 function factsOf({ run_id, now_ms, run, open }: TakenRun, workflow: string): RunFacts {
@@ -106,7 +103,9 @@ function signalOf(signal: TakenSignal): Signal[] {
       if (signal.state === null || row === null) return [];
       const state = signal.state === "completed" || signal.state === "cancelled" ? signal.state : "failed";
       const { taskId, childRunId, error } = signal;
-      return [{ kind: "ended", taskId, childRunId, end: { state, error }, row: asRow(row), header: asRow(header ?? row) }];
+      return [
+        { kind: "ended", taskId, childRunId, end: { state, error }, row: asRow(row), header: asRow(header ?? row) },
+      ];
     }
   }
 }

@@ -2,13 +2,18 @@ import type { Executor } from "@drover/db/client";
 import type { TakenRun } from "@drover/db/query/advance";
 import type { NewRun } from "@drover/db/query/run-start";
 import { findVersion } from "@drover/db/query/workflow";
+import { taskContext } from "@drover/domain/compat-workflow";
 import { DroverError } from "@drover/domain/error";
+import type { Json } from "@drover/domain/json";
 import { formatRunId } from "@drover/domain/run-id";
 import type { AdvanceAnswer, ChildStart, TaskStart } from "@drover/domain/workflow/advance-answer";
 import type { StepError } from "@drover/domain/workflow/advance-question";
+import type { Definition } from "@drover/domain/workflow/definition";
 import { graphAt, stepAt } from "@drover/domain/workflow/graph-index";
 import { rowKey } from "@drover/domain/workflow/sheet";
 import { stepBudgets } from "@drover/domain/workflow/step-budget";
+import { isLargerThan } from "@drover/domain/workflow/size";
+import { maxTaskBytes } from "@drover/domain/workflow/task-for";
 import type { PlannedTask, PlannedUnits } from "./advance-plan.ts";
 import type { Deps } from "./context.ts";
 import type { KnownVersion } from "./definition-cache.ts";
@@ -25,6 +30,7 @@ export type UnitResolver = (
 
 /** A resolver over the directory of classes and queues. */
 export function createUnitResolver({ deps }: { deps: Pick<Deps, "directory"> }): UnitResolver {
+  const versions = createVersionFinder();
   return async (tx, run, version, answer) => {
     const refused = new Map<string, StepError>();
     const tasks: PlannedTask[] = [];
@@ -43,9 +49,26 @@ export function createUnitResolver({ deps }: { deps: Pick<Deps, "directory"> }):
       await guard(task, async () => void tasks.push(await planTask(deps, run, version, task)));
     }
     for (const child of answer.children) {
-      await guard(child, async () => void children.push(await planChild(tx, run, version, child)));
+      await guard(child, async () => void children.push(await planChild(versions(tx), run, version, child)));
     }
     return { tasks, children, refused };
+  };
+}
+
+type FindVersion = (...place: [number, string, number | undefined]) => ReturnType<typeof findVersion>;
+
+/** What is found stays found for the rest of a transaction: a map over thousands of items starts as many runs of one version. */
+function createVersionFinder(): (tx: Executor) => FindVersion {
+  const found = new WeakMap<Executor, Map<string, ReturnType<typeof findVersion>>>();
+  return (tx) => {
+    const known = found.get(tx) ?? new Map<string, ReturnType<typeof findVersion>>();
+    found.set(tx, known);
+    return (...place) => {
+      const key = JSON.stringify(place);
+      const row = known.get(key) ?? findVersion(tx, ...place);
+      known.set(key, row);
+      return row;
+    };
   };
 }
 
@@ -65,7 +88,7 @@ async function planTask(
     id: task.id,
     queue_id: await directory.queueId({ namespaceId, className: task.class, executor, taskType }),
     class: task.class,
-    payload: task.payload ?? undefined,
+    payload: withContext(definition, task) ?? undefined,
     execution,
     retry: task.retry,
     priority: task.priority,
@@ -77,7 +100,24 @@ async function planTask(
   };
 }
 
-async function planChild(tx: Executor, taken: TakenRun, version: KnownVersion, child: ChildStart): Promise<NewRun> {
+/** The payload, with what the format promises its runners to be told of the whole workflow. */
+function withContext(definition: Definition, { payload, call }: TaskStart): Json {
+  const isFields = typeof payload === "object" && payload !== null && !Array.isArray(payload);
+  if (definition.context === undefined || call !== undefined || !isFields) return payload;
+  const told = { ...taskContext(definition), ...payload };
+  if (!isLargerThan(told, maxTaskBytes)) return told;
+  throw new DroverError(
+    "invalid",
+    `The task would carry more than ${maxTaskBytes} bytes with its workflow's nodes and edges.`,
+  );
+}
+
+async function planChild(
+  find: FindVersion,
+  taken: TakenRun,
+  version: KnownVersion,
+  child: ChildStart,
+): Promise<NewRun> {
   const { run_id, run, open } = taken;
   const common = {
     id: child.id,
@@ -106,7 +146,7 @@ async function planChild(tx: Executor, taken: TakenRun, version: KnownVersion, c
     };
   }
   const { name, version: number } = child.workflow;
-  const row = await findVersion(tx, run.namespaceId, name, number);
+  const row = await find(run.namespaceId, name, number);
   if (row === undefined) throw workflowNotFound(name, number);
   const { definition } = row;
   const input = checkInput(definition, child.input);
