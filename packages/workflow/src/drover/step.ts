@@ -50,8 +50,8 @@ export function compileStep(id: string, at: Value, facts: BodyFacts): StepDraft 
   ];
   if (raw.each?.as !== undefined && taken.has(raw.each.as.value))
     report.add(raw.each.as.at, `Expected a name that is not taken, got ${quote(raw.each.as.value)}.`);
-  const work = compileWork(kind, raw, at, { ...base, names }, facts);
-  if (work === undefined) return undefined;
+  // What is broken has been reported; the rest of the step is looked at all the same.
+  const work = compileWork(kind, raw, at, { ...base, names }, facts) ?? { kind: "value" };
   if (raw.repeat !== undefined) {
     const { until } = raw.repeat;
     uses.push({

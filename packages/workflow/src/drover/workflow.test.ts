@@ -258,6 +258,14 @@ describe("a fault of Drover's own format", () => {
     expect(faultsIn(rest).join("\n")).toContain(message);
   });
 
+  it("in one part of a step hides none in another", () => {
+    const text = "steps:\n  a:\n    each: ${steps.b.output}\n    llm: { model: gpt-4o, prompt: x }\n";
+    expect(faultsIn(text)).toEqual([
+      '5:13 "steps.b.output": expected the id of a step, got "b".',
+      '6:19 Expected a provider and a model, such as openai/gpt-4o-mini, got "gpt-4o".',
+    ]);
+  });
+
   it("is found inside of blocks, line and column", () => {
     const text =
       "steps:\n  a:\n    llm:\n      model: p/m\n      prompt: |\n        Hello\n        to ${input.x} and ${steps.nobody.output}\n";

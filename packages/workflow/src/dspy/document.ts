@@ -58,7 +58,6 @@ export const typedBlocks = {
 };
 
 export type NodeType = keyof typeof typedBlocks;
-export const nodeTypes = Object.keys(typedBlocks) as NodeType[];
 
 export const node = record({
   name: "a node",
