@@ -3,7 +3,7 @@ import type { Executor } from "../client.ts";
 import { eventTotal } from "../schema/event.ts";
 import { select } from "./select.ts";
 
-/** A fact about the tasks it names (one row may speak of many). */
+/** A fact about the tasks or runs it names (one row may speak of many). */
 export interface EventRow {
   xid: string;
   id: string;
@@ -11,6 +11,7 @@ export interface EventRow {
   kind: string;
   actor: string;
   task_ids: string[];
+  run_ids: string[];
   data: Record<string, unknown> | null;
 }
 
@@ -32,7 +33,7 @@ export function listEvents(
   limit: number,
 ): Promise<EventRow[]> {
   return db.run(sql`
-    select xid::text as xid, id, at, kind, actor, task_ids, data
+    select xid::text as xid, id, at, kind, actor, task_ids, run_ids, data
       from drover.event
      where (xid, id) > (${after.xid}::text::xid8, ${after.id}::bigint)
        and xid < pg_snapshot_xmin(pg_current_snapshot())

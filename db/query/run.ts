@@ -55,6 +55,27 @@ export async function getRun(db: Executor, namespaceId: number, key: string): Pr
   return row;
 }
 
+/** Runs by their keys, in no order; nested ones are left out. */
+export function getRootRuns(db: Executor, namespaceId: number, keys: readonly string[]): Promise<RunRow[]> {
+  return db.run(sql`${runs}
+     where w.id = any (${sql.param(keys)}::bigint[]) and w.namespace_id = ${namespaceId} and w.parent_run_id is null`);
+}
+
+/** The key of the run that an idempotency key of a workflow is bound to. */
+export async function findKeyedRun(
+  db: Executor,
+  namespaceId: number,
+  workflow: string,
+  key: string,
+): Promise<string | undefined> {
+  const [row] = await db.run<{ run_id: string }>(sql`
+    select k.run_id
+      from drover.run_key k
+      join drover.workflow w on w.id = k.workflow_id
+     where w.namespace_id = ${namespaceId} and w.name = ${workflow} and k.key = ${key}`);
+  return row?.run_id;
+}
+
 /** Which version of a workflow a run is of, and which body of it. */
 export async function findRunPlace(
   db: Executor,
@@ -132,6 +153,36 @@ export async function listSteps(
      order by s.number, s.item
      limit ${limit}`);
   return rows.map(({ step, ...rest }) => ({ ...step, ...rest }));
+}
+
+/** The steps' own rows of several runs, with what they gave, by run. */
+export async function listStepsOfRuns(db: Executor, runKeys: readonly string[]): Promise<Map<string, StepRow[]>> {
+  type Row = { run_id: string; step: StepFacts } & Omit<StepRow, keyof StepFacts>;
+  const rows = await db.run<Row>(sql`
+    select s.run_id, drover.step_json(s) as step, s.started_at, s.finished_at, t.name as task_name,
+           coalesce(f.attempt, l.attempt, p.attempt) as attempt, coalesce(s.output, f.result, c.output) as output
+      from drover.step s
+      left join drover.task t on t.id = s.task_id
+      left join drover.task_final f on f.task_id = s.task_id
+      left join drover.task_lease l on l.task_id = s.task_id
+      left join drover.task_waiting p on p.task_id = s.task_id
+      left join drover.run_final c on c.run_id = s.child_run_id
+     where s.run_id = any (${sql.param(runKeys)}::bigint[]) and s.item = -1
+     order by s.run_id, s.number`);
+  const byRun = Map.groupBy(rows, (row) => row.run_id);
+  const flat = ({ run_id: _run, step, ...rest }: Row): StepRow => ({ ...step, ...rest });
+  return new Map([...byRun].map(([key, group]) => [key, group.map(flat)]));
+}
+
+/** Numbers of the steps that are under way, the first ones. */
+export async function listRunningSteps(db: Executor, runKey: string, limit: number): Promise<number[]> {
+  const rows = await db.run<{ number: number }>(sql`
+    select s.number
+      from drover.step s
+     where s.run_id = ${runKey} and s.item = -1 and s.state in ('running', 'waiting')
+     order by s.number
+     limit ${limit}`);
+  return rows.map((row) => row.number);
 }
 
 /** Keys of runs by what a watcher sees of them: it changes with the run. */

@@ -13,6 +13,7 @@ export interface WorkflowRow {
   actor: string;
   created_at: Date;
   first_created_at: Date;
+  updated_at: Date;
 }
 
 export interface NewVersion {
@@ -57,7 +58,7 @@ export async function saveVersion(tx: Executor, version: NewVersion): Promise<{ 
 
 const versions = sql`
   select w.name, v.id as version_id, v.workflow_id, v.number, v.format, v.source, v.definition, v.actor, v.created_at,
-         w.created_at as first_created_at
+         w.created_at as first_created_at, w.updated_at
     from drover.workflow_version v
     join drover.workflow w on w.id = v.workflow_id`;
 

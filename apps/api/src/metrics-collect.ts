@@ -5,6 +5,7 @@ import { eventTotals } from "@drover/db/query/event";
 import { countOpenRuns } from "@drover/db/query/run";
 import { listNodes, type NodeRow } from "@drover/db/query/node";
 import { findNamespace } from "@drover/db/query/queue";
+import { countWorkflows } from "@drover/db/query/workflow-list";
 import type { metrics } from "./metric.ts";
 import { collectSpending } from "./metrics-spending.ts";
 
@@ -32,7 +33,12 @@ export async function collectMetrics({
   if (now() - memory.collectedAt < maxAgeMs) return;
   // Totals are summed up by the sweep, every few seconds; who asks wants those of now.
   await sumEvents(db);
-  const [depths, totals, nodes] = await Promise.all([queueDepths(db), eventTotals(db), liveNodes(db)]);
+  const [depths, totals, nodes, workflows] = await Promise.all([
+    queueDepths(db),
+    eventTotals(db),
+    liveNodes(db),
+    countWorkflows(db),
+  ]);
   const at = now();
   memory.collectedAt = at;
 
@@ -41,6 +47,7 @@ export async function collectMetrics({
   handles.queueDepth.set(depth);
   handles.gpuWaitSeconds.set(depths.gpuWaitSeconds);
   handles.inflightTasks.set(depths.running);
+  handles.workflowsTotal.set(workflows);
   const slots = sum(nodes.filter((node) => node.state === "ready").flatMap((node) => Object.values(node.slots)));
   handles.concurrencyLimit.set(slots);
   handles.concurrencyLimitAlias.set(slots);

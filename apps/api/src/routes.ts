@@ -61,7 +61,7 @@ export interface RouteOptions {
 
 /** Registers every RPC. */
 export function registerRoutes(router: ConnectRouter, options: RouteOptions): void {
-  const { deps, submitTask, watch, wakeups, metrics, health, serving, validation } = options;
+  const { deps, submitTask, watch, wakeups, serving, validation } = options;
   router.service(
     TaskService,
     taskService({ deps, submitTask, watch, definitions: options.definitions, faults: validation.faults }),
@@ -74,7 +74,7 @@ export function registerRoutes(router: ConnectRouter, options: RouteOptions): vo
   router.service(ScheduleService, scheduleService(deps));
   router.service(LimitService, limitService(deps));
   router.service(BudgetService, budgetService(deps));
-  router.service(OrchestratorService, orchestratorService({ deps, submitTask, watch, metrics, health }));
+  router.service(OrchestratorService, orchestratorService(options));
   registerHealth(router, serving);
   registerReflection(router, services);
 }

@@ -136,7 +136,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
           requestGate: createRequestGate({ onCall }),
           interceptors: createInterceptors({ onCall, draining: draining.signal, validation }),
         },
-        fetch: createApp({ deps, submitTask, metrics, health, log }).fetch,
+        fetch: createApp({ deps, submitTask, definitions, metrics, health, log }).fetch,
         ...(tls && { tls }),
         draining,
         onFault: (error) => log.warn({ error }, "transport fault"),

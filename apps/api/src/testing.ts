@@ -78,7 +78,7 @@ export async function createTestApi(): Promise<TestApi> {
   const log = createLog({ app: "test", level: "silent" });
   return {
     transport,
-    app: createApp({ deps, submitTask, metrics, health, log }),
+    app: createApp({ deps, submitTask, definitions: options.definitions, metrics, health, log }),
     db,
     deps,
     wakeups,

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { TaskDraft } from "./task-draft.ts";
 
-/** What a draft says, whatever its id, its key and the order of its fields: the same request has the same hash. */
-export function hashDraft({ id: _id, idempotencyKey: _key, ...body }: TaskDraft): Uint8Array {
+/** What a draft says, whatever its id, its key, what we added and the order of its fields: the same request has the same hash. */
+export function hashDraft({ id: _id, idempotencyKey: _key, added: _added, ...body }: TaskDraft): Uint8Array {
   return hashValue(body);
 }
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClass } from "./create-class.ts";
 import { hashDraft } from "./request-hash.ts";
 import { createSubmitCompatTask } from "./submit-compat-task.ts";
+import { createDefinitionCache } from "./definition-cache.ts";
 import { createSubmitTask } from "./submit-task.ts";
 
 const caller = { namespace: "default", actor: "test" };
@@ -79,7 +80,7 @@ async function createBench() {
     deps,
     // A new one each time remembers nothing of the nodes.
     submit: (draft: typeof blank & { payload: object }) =>
-      createSubmitCompatTask({ deps, submitTask })(caller, { ...draft, payload: { ...draft.payload } }),
+      createSubmitCompatTask({ deps, submitTask, definitions: createDefinitionCache() })(caller, { ...draft, payload: { ...draft.payload } }),
     async find(id: string) {
       const key = (await findKeys(db, namespaceId, [id])).get(id);
       return key === undefined ? undefined : (await getTaskDetails(db, namespaceId, [key]))[0];

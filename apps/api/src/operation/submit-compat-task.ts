@@ -1,16 +1,20 @@
 import { listNodes } from "@drover/db/query/node";
 import { hasWorkerFor } from "@drover/db/query/queue";
+import { findNewest } from "@drover/db/query/workflow-list";
 import { submitFailed } from "@drover/db/query/submit";
 import { describeFaults, executionRequired, parseExecution } from "@drover/domain/compat-execution";
 import { payloadFacts } from "@drover/domain/compat-task";
+import { taskContext } from "@drover/domain/compat-workflow";
 import { DroverError } from "@drover/domain/error";
 import type { ExecutorName } from "@drover/domain/execution";
 import type { Json } from "@drover/domain/json";
 import { formatTaskKey, isReservedId } from "@drover/domain/task-id";
 import type { Caller, Deps } from "./context.ts";
+import type { DefinitionCache } from "./definition-cache.ts";
 import { hashDraft } from "./request-hash.ts";
 import { maxPayloadBytes, type SubmitTask } from "./submit-task.ts";
-import type { TaskDraft } from "./task-draft.ts";
+import { isCompatWorkflowId } from "./save-compat-workflow.ts";
+import { storedPayload, type TaskDraft } from "./task-draft.ts";
 
 /** A task as clients of the orchestrator describe it, with its payload decoded. */
 export interface CompatDraft {
@@ -29,18 +33,19 @@ export type SubmitCompatTask = (caller: Caller, draft: CompatDraft) => Promise<s
 export interface SubmitCompatTaskOptions {
   deps: Deps;
   submitTask: SubmitTask;
+  definitions: DefinitionCache;
 }
 
 /**
  * Submits tasks whose payload says how to run them. One that names neither an execution nor a type that a live worker
  * serves, or whose execution cannot be read, is accepted and failed at once: its client polls until a task ends.
  */
-export function createSubmitCompatTask({ deps, submitTask }: SubmitCompatTaskOptions): SubmitCompatTask {
+export function createSubmitCompatTask({ deps, submitTask, definitions }: SubmitCompatTaskOptions): SubmitCompatTask {
   const isServed = createWorkerLookup(deps);
   const isImageRequired = createImageRule(deps);
   return async (caller, request) => {
     const namespaceId = await deps.directory.namespaceId(caller.namespace);
-    const draft = await draftOf(deps, namespaceId, request);
+    const draft = await draftOf(deps, definitions, namespaceId, request);
     const parsed = parseExecution(request.payload);
     if (parsed.ok) {
       const runnable = { ...draft, execution: parsed.execution, timeoutSeconds: parsed.timeoutSeconds };
@@ -93,7 +98,12 @@ function createImageRule({ db, directory }: Deps, rememberMs = 2000) {
   };
 }
 
-async function draftOf({ directory }: Deps, namespaceId: number, request: CompatDraft): Promise<TaskDraft> {
+async function draftOf(
+  { db, directory }: Deps,
+  definitions: DefinitionCache,
+  namespaceId: number,
+  request: CompatDraft,
+): Promise<TaskDraft> {
   const payload = withWorkflow(request);
   const { workflow_id: workflow } = payloadFacts(payload);
   return {
@@ -101,11 +111,18 @@ async function draftOf({ directory }: Deps, namespaceId: number, request: Compat
     class: await classOf(directory, namespaceId, request.class.trim() || "cpu_short"),
     type: "",
     payload,
+    added: workflow === undefined ? undefined : await contextOf(db, definitions, namespaceId, workflow),
     priority: Math.max(-100, Math.min(100, request.priority)),
     // These clients see the first failure as the end of the task. Leases that are lost are handed on all the same.
     retry: { maxAttempts: 1 },
     labels: workflow !== undefined && workflow.length <= 200 ? { workflow_id: workflow } : undefined,
   };
+}
+
+/** What a task that names a workflow is told of it; nothing where there is none of that name. */
+async function contextOf(db: Deps["db"], definitions: DefinitionCache, namespaceId: number, workflow: string) {
+  const newest = isCompatWorkflowId(workflow) ? await findNewest(db, namespaceId, workflow) : undefined;
+  return newest && taskContext((await definitions(db, newest.version_id)).definition);
 }
 
 function checkId(id: string): string {
@@ -155,7 +172,7 @@ async function refuse(
 ): Promise<string> {
   const namespaceId = await directory.namespaceId(caller.namespace);
   const queueId = await directory.queueId({ namespaceId, className: draft.class, executor, taskType: draft.type });
-  const payload = JSON.stringify(draft.payload);
+  const payload = JSON.stringify(storedPayload(draft));
   if (Buffer.byteLength(payload) > maxPayloadBytes) {
     const message = `expected at most ${maxPayloadBytes} bytes of JSON, got ${Buffer.byteLength(payload)}`;
     throw new DroverError("invalid", `payload: ${message}.`, { fields: [{ field: "payload", message }] });

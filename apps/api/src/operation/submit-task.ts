@@ -6,7 +6,7 @@ import { formatTaskKey, isReservedId } from "@drover/domain/task-id";
 import { chooseExecutor } from "./choose-executor.ts";
 import type { Caller, Deps } from "./context.ts";
 import { hashDraft } from "./request-hash.ts";
-import type { TaskDraft } from "./task-draft.ts";
+import { storedPayload, type TaskDraft } from "./task-draft.ts";
 
 export interface Submitted {
   id: string;
@@ -103,7 +103,7 @@ async function prepare(
       retryAfterMs: 1000,
     });
   }
-  const payload = JSON.stringify(draft.payload);
+  const payload = JSON.stringify(storedPayload(draft));
   if (payload.length > maxPayloadBytes && Buffer.byteLength(payload) > maxPayloadBytes) {
     throw invalid(
       "payload",

@@ -10,6 +10,8 @@ export interface TaskDraft {
   /** For executor worker; empty otherwise. */
   type: string;
   payload: Json;
+  /** Stored with the payload where that has no such fields. It is of our making: a repeat may meet another one. */
+  added?: Record<string, Json> | undefined;
   /** Absent: executor worker. */
   execution?: (Execution & { executor?: ExecutorName }) | undefined;
   priority: number;
@@ -17,4 +19,10 @@ export interface TaskDraft {
   timeoutSeconds?: number | undefined;
   retry?: Partial<RetryPolicy> | undefined;
   labels?: Record<string, string> | undefined;
+}
+
+/** The payload as it is stored. */
+export function storedPayload({ payload, added }: TaskDraft): Json {
+  const isFields = typeof payload === "object" && payload !== null && !Array.isArray(payload);
+  return added !== undefined && isFields ? { ...added, ...payload } : payload;
 }

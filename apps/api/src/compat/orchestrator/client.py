@@ -54,6 +54,44 @@ async def fault(call):
         return [error.code().name, error.details()]
 
 
+def pair():
+    nodes = [
+        {"id": name, "name": name.title(), "type": "signature", "signature": {"prompt": f"{name} it"}}
+        for name in ("draft", "polish")
+    ]
+    return {"name": "Pair", "nodes": nodes, "edges": [{"id": "e", "source": "draft", "target": "polish", "kind": "data"}]}
+
+
+async def workflow(stub):
+    refused = await stub.CreateWorkflow(messages.CreateWorkflowRequest(id="bad", spec=b"{}"))
+    spec = json.dumps(pair()).encode()
+    created = await stub.CreateWorkflow(messages.CreateWorkflowRequest(id="pair", spec=spec))
+    start = messages.StartWorkflowRunRequest(workflow_id="pair", idempotency_key="once", input={"topic": str(["a"])})
+    run = await stub.StartWorkflowRun(start)
+    again = await stub.StartWorkflowRun(start)
+    updates = [update async for update in stub.StreamWorkflowStatus(messages.StreamWorkflowStatusRequest(run_id=run.run_id))]
+    last = updates[-1]
+    steps = [update.current_step for update in updates if update.current_step]
+    return {
+        "refused": [refused.success, refused.error],
+        "created": [created.success, created.workflow_id, created.error],
+        "again": run.success and again.run_id == run.run_id,
+        "first": updates[0].status,
+        "steps": list(dict.fromkeys(steps)),
+        "last": [last.status, last.steps_completed, last.total_steps, dict(last.output), last.error],
+        "task": await status(stub, f"{run.run_id}-draft"),
+        "unknown": await stream_fault(stub.StreamWorkflowStatus(messages.StreamWorkflowStatusRequest(run_id="nobody"))),
+    }
+
+
+async def stream_fault(stream):
+    try:
+        async for _ in stream:
+            pass
+    except grpc.aio.AioRpcError as error:
+        return [error.code().name, error.details()]
+
+
 async def main():
     async with grpc.aio.insecure_channel(address) as channel:
         await asyncio.wait_for(channel.channel_ready(), timeout=10)
@@ -77,7 +115,7 @@ async def main():
                     "nothing": [nothing["success"], await status(stub, "nothing")],
                     "events": await events(stub, before, "task_failed nothing"),
                     "unknown": await fault(stub.GetTaskStatus(messages.GetTaskStatusRequest(task_id="nobody"))),
-                    "workflow": await fault(stub.CreateWorkflow(messages.CreateWorkflowRequest(id="w"))),
+                    "workflow": await workflow(stub),
                     "metrics": sorted(metrics.metrics),
                 }
             )

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createOrchestratorBench, type OrchestratorBench } from "./testing.ts";
@@ -26,8 +27,11 @@ it(
       if (process.env["CI"] === "true") throw new Error(`Expected grpcio in CI: ${lack}`);
       skip(lack);
     }
+    await bench.startAdvance();
     // Longer than the client waits for one message.
     await bench.startWorker({
+      // Long enough to be seen running.
+      signature: (payload, { signal }) => pause(300, { said: (payload as { prompt: string }).prompt }, { signal }),
       episode: (payload, { signal }) =>
         new Promise((resolve) => {
           const timer = setTimeout(() => resolve({ data: payload }), 1300);
@@ -56,7 +60,19 @@ it(
         data: { task_type: "episode", tenant: "gepa", config, extras_json: config, n: 1 },
         nothing: [true, { status: "failed", error: "payload.execution section is required" }],
         unknown: ["NOT_FOUND", "task not found"],
-        workflow: ["UNIMPLEMENTED", "Workflows are not built yet; this server runs tasks."],
+        workflow: {
+          refused: [
+            false,
+            "workflow name is required; workflow requires at least one node; workflow requires at least one edge to express flow",
+          ],
+          created: [true, "pair", ""],
+          again: true,
+          first: "pending",
+          steps: ["draft", "polish"],
+          last: ["completed", 2, 2, { polish: '{"said":"polish it"}' }, ""],
+          task: { status: "completed", result: { said: "draft it", workflow_id: "pair" } },
+          unknown: ["NOT_FOUND", "run not found"],
+        },
         metrics: ["env_queue_depth", "tasks_pending"],
       });
       expect(answer.events[0]).toBe("task_submitted episode-0");

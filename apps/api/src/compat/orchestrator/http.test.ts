@@ -136,18 +136,6 @@ describe("paths and methods", () => {
   it.each(["/queue", "/queue/other", "/api/env-queue/other", "/slurm/other"])("finds nothing at %s", async (path) => {
     expect((await bench.app.request(path)).status).toBe(404);
   });
-
-  it.each([
-    ["GET", "/workflows"],
-    ["POST", "/workflows"],
-    ["PUT", "/workflows/w-1"],
-    ["POST", "/workflows/w-1/runs"],
-    ["GET", "/workflow-runs/run-1"],
-  ])("says of %s %s that it is not built yet", async (method, path) => {
-    const response = await bench.app.request(path, { method });
-    expect(response.status).toBe(501);
-    expect(await response.text()).toBe("Workflows are not built yet; this server runs tasks.");
-  });
 });
 
 function post(path: string, body: unknown) {

@@ -9,19 +9,22 @@ import { taskKeyTime } from "@drover/domain/task-id";
 import type { Caller, Deps } from "../../operation/context.ts";
 import { findTaskKey, taskIdOf, taskNotFound } from "../../operation/find-task.ts";
 import { type CompatDraft, createSubmitCompatTask } from "../../operation/submit-compat-task.ts";
+import type { DefinitionCache } from "../../operation/definition-cache.ts";
 import type { SubmitTask } from "../../operation/submit-task.ts";
 import { callerFrom } from "../../rpc/caller.ts";
 import { taskResult } from "./task-view.ts";
+import { mountWorkflows } from "./workflow/http.ts";
 
 export interface OrchestratorHttpOptions {
   deps: Deps;
   submitTask: SubmitTask;
+  definitions: DefinitionCache;
   health: Health;
 }
 
 /** The orchestrator's REST interface; faults are plain text. */
-export function mountOrchestrator(app: Hono, { deps, submitTask, health }: OrchestratorHttpOptions): void {
-  const submit = createSubmitCompatTask({ deps, submitTask });
+export function mountOrchestrator(app: Hono, { deps, submitTask, definitions, health }: OrchestratorHttpOptions): void {
+  const submit = createSubmitCompatTask({ deps, submitTask, definitions });
   const counts = createQueueCounts(deps);
   const callerOf = (c: Context): Caller => callerFrom(c.req.raw.headers);
   const submitBody = async (c: Context) => {
@@ -69,9 +72,7 @@ export function mountOrchestrator(app: Hono, { deps, submitTask, health }: Orche
   for (const [path, allow] of methods) {
     app.all(path, (c) => c.text(`Expected ${allow}, got ${c.req.method}.`, 405, { allow }));
   }
-  for (const path of ["/workflows", "/workflows/*", "/workflow-runs/*"]) {
-    app.all(path, (c) => c.text("Workflows are not built yet; this server runs tasks.", 501));
-  }
+  mountWorkflows(app, { deps, definitions });
 }
 
 const methods = [

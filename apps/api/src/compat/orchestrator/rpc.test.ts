@@ -218,16 +218,6 @@ describe("tasks with a worker", () => {
   });
 });
 
-describe("the calls for workflows", () => {
-  it("say that they are not built", async () => {
-    const expected = { code: Code.Unimplemented, rawMessage: "Workflows are not built yet; this server runs tasks." };
-    await expect(bench.client.createWorkflow({ id: "w" })).rejects.toMatchObject(expected);
-    await expect(bench.client.startWorkflowRun({ workflowId: "w" })).rejects.toMatchObject(expected);
-    const stream = bench.client.streamWorkflowStatus({ runId: "r" })[Symbol.asyncIterator]();
-    await expect(stream.next()).rejects.toMatchObject(expected);
-  });
-});
-
 describe("Health", () => {
   it("answers what clients compare, and names what is wrong when something is", async () => {
     const services = { orchestrator: "healthy", grpc_server: "healthy" };

@@ -13,22 +13,28 @@ import {
 } from "@drover/proto/orchestrator/orchestrator";
 import type { metrics as declarations } from "../../metric.ts";
 import type { Deps } from "../../operation/context.ts";
+import type { DefinitionCache } from "../../operation/definition-cache.ts";
 import { findTaskKeys } from "../../operation/find-task.ts";
 import { createSubmitCompatTask } from "../../operation/submit-compat-task.ts";
 import type { SubmitTask } from "../../operation/submit-task.ts";
 import { callerOf } from "../../rpc/caller.ts";
+import type { RunWatch } from "../../run-watch.ts";
 import type { TaskWatch } from "../../watch.ts";
 import { describeHealth } from "./health.ts";
 import { selectSeries } from "./metric-series.ts";
+import { refusalOf } from "./refusal.ts";
 import { streamAll } from "./stream-all.ts";
 import { streamEvents } from "./stream-events.ts";
 import { streamNamed } from "./stream-named.ts";
 import { taskStatus } from "./task-view.ts";
+import { workflowCalls } from "./workflow/rpc.ts";
 
 export interface OrchestratorOptions {
   deps: Deps;
   submitTask: SubmitTask;
   watch: TaskWatch;
+  runWatch: RunWatch;
+  definitions: DefinitionCache;
   metrics: Metrics<typeof declarations>;
   health: Health;
 }
@@ -44,13 +50,7 @@ export function orchestratorService(options: OrchestratorOptions): ServiceImpl<t
       try {
         return { success: true, taskId: await submit(callerOf(context), draft) };
       } catch (error) {
-        // A refusal is an answer here; what may pass another time is an error that says so.
-        if (!(error instanceof DroverError) || !["invalid", "conflict"].includes(error.reason)) throw error;
-        return {
-          success: false,
-          taskId: id.trim(),
-          error: [error.message, error.facts.hint].filter(Boolean).join(" "),
-        };
+        return { success: false, taskId: id.trim(), error: refusalOf(error) };
       }
     },
 
@@ -77,9 +77,7 @@ export function orchestratorService(options: OrchestratorOptions): ServiceImpl<t
       for await (const result of results) yield create(TaskResultSchema, result);
     },
 
-    createWorkflow: workflowsAreMissing,
-    startWorkflowRun: workflowsAreMissing,
-    streamWorkflowStatus: workflowsAreMissing,
+    ...workflowCalls(options),
 
     async getMetrics({ metricNames }) {
       const timestamp = BigInt(Math.floor(Date.now() / 1000));
@@ -94,8 +92,4 @@ export function orchestratorService(options: OrchestratorOptions): ServiceImpl<t
 
     health: () => describeHealth(health.state()),
   };
-}
-
-function workflowsAreMissing(): never {
-  throw new DroverError("unimplemented", "Workflows are not built yet; this server runs tasks.");
 }

@@ -1,12 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { pause } from "@drover/daemon/clock";
 import { cursorAt, type EventRow, listEvents, newestCursor } from "@drover/db/query/event";
+import { getRootRuns, type RunRow } from "@drover/db/query/run";
 import type { TaskDetailRow } from "@drover/db/query/task";
-import { compatEvent, compatEventTypes } from "@drover/domain/compat-event";
+import { compatEvent, compatEventTypes, compatRunEvent } from "@drover/domain/compat-event";
 import type { SystemEventSchema } from "@drover/proto/orchestrator/orchestrator";
 import type { Deps } from "../../operation/context.ts";
 import { patiently } from "./patiently.ts";
 import { compatOutcome, compatTask, readTasks, storedError } from "./task-view.ts";
+import { compatRun } from "./workflow/run-view.ts";
 
 export interface StreamEventsOptions {
   deps: Deps;
@@ -23,7 +25,7 @@ type SystemEventInit = MessageInitShape<typeof SystemEventSchema>;
 
 const pageSize = 100;
 
-/** What happened to tasks, in order and without gaps, one message per task; without end. */
+/** What happened to tasks and runs, in order and without gaps, one message for each of them; without end. */
 export async function* streamEvents({
   deps,
   namespaceId,
@@ -44,7 +46,7 @@ export async function* streamEvents({
       kinds.length === 0 ? [] : await patiently(signal, () => listEvents(db, namespaceId, after, kinds, pageSize));
     const facts = events
       .filter((event) => event.at.getTime() >= sinceMs)
-      .flatMap((event) => event.task_ids.map((key) => ({ key, event })));
+      .flatMap((event) => (isAboutRuns(event) ? event.run_ids : event.task_ids).map((key) => ({ key, event })));
     yield* tell(deps, namespaceId, facts, signal);
     cursor = events.at(-1) ?? cursor;
     if (events.length < pageSize) await pause({ waitMs: pollMs, signal });
@@ -67,17 +69,29 @@ async function* tell(
   for (let from = 0; from < facts.length; from += factsAtOnce) {
     const some = facts.slice(from, from + factsAtOnce);
     const tasks = new Map<string, TaskDetailRow>();
-    const keys = some.map((fact) => fact.key);
-    for await (const row of readTasks(db, namespaceId, keys, signal)) tasks.set(row.key, row);
+    const keysOf = (chosen: readonly Fact[]) => [...new Set(chosen.map((fact) => fact.key))];
+    const aboutTasks = some.filter(({ event }) => !isAboutRuns(event));
+    for await (const row of readTasks(db, namespaceId, keysOf(aboutTasks), signal)) tasks.set(row.key, row);
+    const runKeys = keysOf(some.filter(({ event }) => isAboutRuns(event)));
+    const runs = runKeys.length === 0 ? [] : await patiently(signal, () => getRootRuns(db, namespaceId, runKeys));
+    const runOf = new Map(runs.map((row) => [row.key, row]));
     for (const { key, event } of some) {
-      const task = tasks.get(key);
-      const message = task && messageOf(event, task);
+      const message = isAboutRuns(event) ? runMessage(event, runOf.get(key)) : taskMessage(event, tasks.get(key));
       if (message) yield message;
     }
   }
 }
 
-function messageOf({ kind, at, data }: EventRow, task: TaskDetailRow): SystemEventInit | undefined {
+function isAboutRuns({ kind }: EventRow): boolean {
+  return kind.startsWith("run.");
+}
+
+function runMessage({ kind, at }: EventRow, run: RunRow | undefined): SystemEventInit | undefined {
+  return run && compatRunEvent({ kind, at, run: compatRun(run) });
+}
+
+function taskMessage({ kind, at, data }: EventRow, task: TaskDetailRow | undefined): SystemEventInit | undefined {
+  if (task === undefined) return undefined;
   const outcome = compatOutcome(task);
   return compatEvent({ kind, at, task: compatTask(task), error: errorOf(data), ...(outcome && { outcome }) });
 }

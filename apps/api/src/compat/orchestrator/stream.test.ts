@@ -78,16 +78,17 @@ describe("StreamTaskResults with ids", () => {
   });
 
   it("waits for ids that are submitted later", async () => {
-    const messages = bench.client.streamTaskResults({
-      taskIds: ["later-1", "t0s87r5pwsp000"],
-      includeCompleted: false,
-    });
-    const stream = messages[Symbol.asyncIterator]();
-    const first = stream.next();
-    await submit("later-1", "nobody");
-    // It is final by then, but was not at the time of the call.
-    expect(await first).toMatchObject({ done: false, value: { taskId: "later-1", status: "failed" } });
-    await stream.return?.();
+    await bench.client.submitTask({ id: "there", class: "gpu", payload: { execution } });
+    const stream = streamUntil({ taskIds: ["there", "later-1", "t0s87r5pwsp000"], includeCompleted: false });
+    const seen: string[] = [];
+    for await (const { taskId, status } of stream.messages) {
+      // What it is told first is what there was at the time of the call.
+      if (seen.length === 0) await submit("later-1", "nobody");
+      seen.push(`${taskId} ${status}`);
+      if (taskId === "later-1") stream.stop();
+    }
+    expect(seen[0]).toBe("there pending");
+    expect(seen.at(-1)).toBe("later-1 failed");
   });
 });
 

@@ -12,11 +12,14 @@ import { createDirectSource } from "@drover/worker/direct";
 import { createWorker, type Handler } from "@drover/worker/worker";
 import { createApp } from "../../app.ts";
 import { listen } from "../../listen.ts";
+import { createAdvanceLoop } from "../../advance-loop.ts";
 import { metrics as declarations } from "../../metric.ts";
 import { collectMetrics } from "../../metrics-collect.ts";
+import { createDefinitionCache } from "../../operation/definition-cache.ts";
 import { createSubmitTask } from "../../operation/submit-task.ts";
 import { createInterceptors } from "../../rpc/interceptors.ts";
 import { createValidation } from "../../rpc/validate.ts";
+import { createRunWatch } from "../../run-watch.ts";
 import { createTaskWatch } from "../../watch.ts";
 import { orchestratorService } from "./rpc.ts";
 
@@ -39,10 +42,12 @@ export async function createOrchestratorBench() {
   const validation = createValidation([OrchestratorService]);
   const draining = new AbortController();
   const watch = createTaskWatch({ db, intervalMs: 20 });
-  const routes = (router: ConnectRouter) =>
-    router.service(OrchestratorService, orchestratorService({ deps, submitTask, watch, metrics, health }));
+  const runWatch = createRunWatch({ db, intervalMs: 20 });
+  const definitions = createDefinitionCache();
+  const options = { deps, submitTask, watch, runWatch, definitions, metrics, health };
+  const routes = (router: ConnectRouter) => router.service(OrchestratorService, orchestratorService(options));
   const interceptors = createInterceptors({ onCall: () => {}, draining: draining.signal, validation });
-  const app = createApp({ deps, submitTask, metrics, health, log });
+  const app = createApp({ deps, submitTask, definitions, metrics, health, log });
   const transport = createRouterTransport(routes, { router: { interceptors } });
   const stops: (() => Promise<void>)[] = [];
   return {
@@ -58,6 +63,12 @@ export async function createOrchestratorBench() {
       const listener = await listen({ addresses, routes, rpc: { interceptors }, fetch: app.fetch, draining });
       stops.push(async () => void (await listener.stop(1000)));
       return `127.0.0.1:${listener.addresses[0]?.port}`;
+    },
+    /** Advances runs, as a server does. */
+    async startAdvance(): Promise<void> {
+      const loop = createAdvanceLoop({ deps, wakeups, definitions, isListening: true, log });
+      await loop.start();
+      stops.push(() => loop.stop(AbortSignal.timeout(1000)));
     },
     /** A worker of the SDK on the same database; resolves once it is registered. */
     async startWorker(handlers: Record<string, Handler>) {
