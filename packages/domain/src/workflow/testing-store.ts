@@ -70,7 +70,7 @@ export function openRun(
   store: Store,
   given: Pick<SimRun, "id" | "path" | "definition" | "graph" | "input" | "depth" | "parent" | "deadlineMs">,
 ) {
-  const { definition: its, graph, deadlineMs } = given;
+  const { definition: its, graph } = given;
   const zero = { completed: 0, failed: 0, tolerated: 0, skipped: 0, cancelled: 0, running: 0, held: 0 };
   const fields = Object.entries(its.state ?? {}).flatMap(([name, field]) =>
     field.default === undefined ? [] : [[name, field.default] as const],
