@@ -7,6 +7,7 @@ import { agent, api, migrate } from "./command/daemon.ts";
 import { limitDelete, limitList, limitSet } from "./command/limit.ts";
 import { nodeGet, nodeList, nodeLogin } from "./command/node.ts";
 import { runCancel, workflowCancel } from "./command/run-cancel.ts";
+import { runCost } from "./command/run-cost.ts";
 import { runApprove, runEvent, runReject } from "./command/run-decide.ts";
 import { runGet } from "./command/run-get.ts";
 import { runList } from "./command/run-list.ts";
@@ -62,6 +63,7 @@ export const commands: readonly Command[] = [
   runList,
   runGet,
   runSteps,
+  runCost,
   runWatch,
   runCancel,
   runResume,

@@ -63,9 +63,9 @@ export function parseAddress(text: string): string {
   return full.replace(/\/+$/, "");
 }
 
-/** Whether a call failed only because the API was away for a moment. */
+/** Whether a call failed only because the API was away for a moment. Our library says aborted of a connection that was cut. */
 export function isAway(error: unknown): boolean {
-  return error instanceof ConnectError && error.code === Code.Unavailable;
+  return error instanceof ConnectError && (error.code === Code.Unavailable || error.code === Code.Aborted);
 }
 
 function nameNamespace(namespace: string): Interceptor {

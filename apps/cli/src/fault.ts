@@ -50,7 +50,7 @@ const reasonByCode: Record<Code, ErrorReason> = {
   [Code.PermissionDenied]: "forbidden",
   [Code.ResourceExhausted]: "overloaded",
   [Code.FailedPrecondition]: "conflict",
-  [Code.Aborted]: "conflict",
+  [Code.Aborted]: "unavailable",
   [Code.OutOfRange]: "invalid",
   [Code.Unimplemented]: "unimplemented",
   [Code.Internal]: "internal",
@@ -138,7 +138,7 @@ function nextCommand(message: string, reason: ErrorReason, commandName: string):
   const list = listed.includes(noun) ? `drover ${noun} list` : "drover status";
   if (reason === "not_found") return list;
   if (reason === "invalid") return `drover ${commandName} --help`;
-  if (reason === "conflict" || reason === "forbidden") return list;
+  if (reason === "conflict" || reason === "forbidden") return noun === "run" ? `drover ${commandName} --help` : list;
   if (reason === "deadline") return "the same with a longer --deadline";
   if (reason === "overloaded") return "the same again in a moment; drover class list shows what waits";
   return "drover status";

@@ -1,5 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { formatMoney } from "@drover/domain/money";
 import { type Run, RunSchema, type RunStatistics, type RunStep, RunStepSchema } from "@drover/proto/drover/run";
 import { formatDuration } from "./duration.ts";
 import { errorText, moment, pairs, took } from "./fact.ts";
@@ -53,6 +54,7 @@ export function runFacts(run: Run, nowMs: number): [string, Cell | string][] {
     ["Workflow", `${run.workflow} version ${run.version}`],
     ["State", runStateCell(run)],
     ["Steps", statistics && statisticsText(statistics)],
+    ["Cost", statistics && costText(statistics)],
     ["Error", error && { text: errorText(error), color: "red" as const }],
     ["Cancelled", run.cancelReason || undefined],
     ["Inside", run.parentRunId || undefined],
@@ -81,6 +83,14 @@ export function statisticsText(statistics: RunStatistics): string {
   const words = ["completed", "failed", "cancelled", "skipped", "running", "pending"] as const;
   const parts = words.flatMap((word) => (statistics[word] > 0 ? [`${groupDigits(statistics[word])} ${word}`] : []));
   return [groupDigits(statistics.total), parts.join(", ")].filter(Boolean).join(": ");
+}
+
+/** `0.0042 USD, 1,200 tokens in 3 calls`; undefined where no model was called. */
+export function costText({ costNanos, calls, inputTokens, outputTokens, gpuMs }: RunStatistics): string | undefined {
+  const gpu = gpuMs > 0n ? `${formatDuration(Number(gpuMs))} of GPUs` : undefined;
+  if (calls === 0n) return gpu;
+  const tokens = `${groupDigits(inputTokens + outputTokens)} tokens in ${calls === 1n ? "1 call" : `${groupDigits(calls)} calls`}`;
+  return [formatMoney(costNanos), tokens, gpu].filter(Boolean).join(", ");
 }
 
 /** How many steps have ended, one way or the other. */
@@ -121,7 +131,8 @@ export function stepStateCell({ state }: RunStep): Cell {
 
 /** What there is to say about a step: its error, or what it waits for. */
 export function stepNote({ error, waitingFor, state }: RunStep): string {
-  if (error === undefined) return waitingFor === "" ? "" : `for ${waitingFor}`;
+  if (error === undefined)
+    return waitingFor === "" || waitingFor.startsWith("until ") ? waitingFor : `for ${waitingFor}`;
   // Why a step was skipped is its error's class.
   return stepStateWord(state) === "skipped" ? error.message || error.class.replaceAll("_", " ") : errorText(error);
 }

@@ -10,7 +10,7 @@ import { followRun } from "./follow-run.ts";
 import type { Output } from "./output.ts";
 import { createChangeLines } from "./run-change.ts";
 import { createRunScreen } from "./run-screen.ts";
-import { endedOf, runJson } from "./run-view.ts";
+import { costText, endedOf, runJson } from "./run-view.ts";
 import { createTails } from "./run-tail.ts";
 import { cutText, printable } from "./text-width.ts";
 import { runStateWord } from "./word.ts";
@@ -80,9 +80,11 @@ export function sayEnd(run: Run, output: Output): void {
   const { createdAt, finishedAt } = run;
   const tookMs =
     createdAt === undefined || finishedAt === undefined ? 0 : timestampMs(finishedAt) - timestampMs(createdAt);
+  const cost = run.statistics && costText(run.statistics);
   const text = `${word.replace("_", " ")} after ${formatDuration(Math.max(0, tookMs))}`;
   if (run.output !== undefined) showOutput(run, output);
-  if (word === "completed") return output.note(`\n${output.paintError(text, "green")}`);
+  if (word === "completed")
+    return output.note(`\n${output.paintError(text, "green")}${cost === undefined ? "" : `, ${cost}`}`);
   const cause = run.error === undefined ? "" : `: ${errorText(run.error)}`;
   output.complain(`\n${output.paintError(text, word === "failed" ? "red" : "yellow")}${cause}`);
   output.complain(`${output.paintError("Try:", "bold")} drover run get ${run.id}, or drover workflow resume ${run.id}`);

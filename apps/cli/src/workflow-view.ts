@@ -3,7 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Workflow, WorkflowSchema } from "@drover/proto/drover/workflow";
 import { formatDuration } from "./duration.ts";
 import { moment } from "./fact.ts";
-import { graphColumns, graphRows } from "./graph-text.ts";
+import { graphColumns, graphRows } from "./graph-tree.ts";
 import type { Output } from "./output.ts";
 import type { Column } from "./table.ts";
 import { stepsOfWorkflow } from "./workflow-source.ts";

@@ -1,11 +1,11 @@
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { reportPeriods, type ReportPeriod as PeriodWord } from "@drover/domain/budget";
 import { formatDollars } from "@drover/domain/money";
-import { type Cost, type GetReportResponse, ReportDimension, ReportPeriod } from "@drover/proto/drover/budget";
+import { type GetReportResponse, ReportDimension, ReportPeriod } from "@drover/proto/drover/budget";
 import { defineCommand } from "../command.ts";
+import { costCells, costColumns, costJson, gpuSeconds } from "../cost-view.ts";
 import { choiceOption } from "../money-option.ts";
 import { flagOption, momentOption, textOption, wordsOption } from "../option.ts";
-import { groupDigits } from "../progress.ts";
 import type { Column } from "../table.ts";
 
 const dimensionWords = ["namespace", "workflow", "run", "step", "provider", "model", "day", "week", "month"] as const;
@@ -76,23 +76,14 @@ const periods: Record<PeriodWord, ReportPeriod> = {
 };
 
 function columns(by: readonly string[]): Column[] {
-  const numbers = ["CALLS", "INPUT", "OUTPUT", "USD", "GPU SECONDS"];
-  return [
-    ...(by.length === 0 ? [{ heading: "" }] : by.map((word) => ({ heading: word.toUpperCase() }))),
-    ...numbers.map((heading) => ({ heading, align: "right" as const })),
-  ];
+  const headings = by.length === 0 ? [{ heading: "" }] : by.map((word) => ({ heading: word.toUpperCase() }));
+  return [...headings, ...costColumns];
 }
 
 function tableRows({ rows, total }: GetReportResponse, by: readonly string[]): string[][] {
-  const cells = (cost: Cost | undefined) => [
-    groupDigits(cost?.calls ?? 0n),
-    groupDigits(cost?.inputTokens ?? 0n),
-    groupDigits(cost?.outputTokens ?? 0n),
-    formatDollars(cost?.costNanos ?? 0n),
-    seconds(cost?.gpuMs ?? 0n),
-  ];
-  const lines = by.length === 0 ? [] : rows.map(({ keys, cost }) => [...keys.map((key) => key || "-"), ...cells(cost)]);
-  return [...lines, ["total", ...Array.from({ length: Math.max(0, by.length - 1) }, () => ""), ...cells(total)]];
+  const lines =
+    by.length === 0 ? [] : rows.map(({ keys, cost }) => [...keys.map((key) => key || "-"), ...costCells(cost)]);
+  return [...lines, ["total", ...Array.from({ length: Math.max(0, by.length - 1) }, () => ""), ...costCells(total)]];
 }
 
 function reportJson({ rows, total, from, to }: GetReportResponse, by: readonly string[]): unknown {
@@ -118,28 +109,14 @@ function csvLines({ rows }: GetReportResponse, by: readonly string[]): string[] 
         cost?.inputTokens,
         cost?.outputTokens,
         formatDollars(cost?.costNanos ?? 0n),
-        seconds(cost?.gpuMs ?? 0n),
+        gpuSeconds(cost),
       ].join(","),
     ),
   ];
-}
-
-function costJson(cost: Cost | undefined): Record<string, unknown> {
-  return {
-    calls: Number(cost?.calls ?? 0),
-    inputTokens: Number(cost?.inputTokens ?? 0),
-    outputTokens: Number(cost?.outputTokens ?? 0),
-    costUsd: formatDollars(cost?.costNanos ?? 0n),
-    gpuSeconds: Number(cost?.gpuMs ?? 0) / 1000,
-  };
 }
 
 /** Quoted where it must be; a beginning that a spreadsheet takes for a formula is made a text. */
 function csvField(text: string): string {
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-function seconds(ms: bigint): string {
-  return (Number(ms) / 1000).toFixed(3).replace(/\.?0+$/, "");
 }

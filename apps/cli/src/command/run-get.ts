@@ -51,7 +51,9 @@ function nextCommand(run: Run): string | undefined {
     case "pending":
     case "running": {
       const asked = run.steps.find(({ kind, waitingFor }) => kind === "approval" && waitingFor !== "");
-      return asked === undefined ? `drover run watch ${run.id}` : `drover run approve ${run.id} ${asked.id}`;
+      if (asked === undefined) return `drover run watch ${run.id}`;
+      const as = asked.waitingFor.includes("approval by") ? " --as NAME" : "";
+      return `drover run approve ${run.id} ${asked.id}${as}`;
     }
     default:
       return undefined;

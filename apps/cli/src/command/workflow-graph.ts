@@ -1,10 +1,13 @@
+import { DroverError } from "@drover/domain/error";
+import type { Definition } from "@drover/domain/workflow/definition";
+import { toGraph } from "@drover/workflow/graph-text";
 import { refuseFile } from "../apply-file.ts";
 import { type Context, defineCommand } from "../command.ts";
 import { notAnswered } from "../fault.ts";
-import { graphColumns, graphDot, graphMermaid, graphRows } from "../graph-text.ts";
-import { type GraphStep, stepsOfGraph } from "../graph-view.ts";
+import { graphColumns, graphRows } from "../graph-tree.ts";
+import { type GraphStep, stepsOfGraph, stepsOfMessage } from "../graph-view.ts";
 import { integerOption, textOption } from "../option.ts";
-import { compile, isFileName, readWorkflowFile, stepsOfWorkflow } from "../workflow-source.ts";
+import { compile, isFileName, readWorkflowFile } from "../workflow-source.ts";
 
 const commandName = "workflow graph";
 const formats = ["tree", "mermaid", "dot"] as const;
@@ -14,9 +17,9 @@ export const workflowGraph = defineCommand({
   name: commandName,
   summary: "Draw a workflow's graph.",
   about:
-    "As a tree, steps that follow each other stand below each other, branches are indented, and a step where ways come " +
+    "In the tree, steps that follow each other stand below each other, branches are indented, and a step where ways come " +
     "together stands at the column where they parted. A file is drawn without a server.",
-  positionals: [{ name: "NAME|FILE", doc: "A saved workflow, or a file." }],
+  positionals: [{ name: "NAME|FILE", doc: "A saved workflow, or a file; - for standard input." }],
   options: {
     format: textOption({
       doc: "How; a tree without it.",
@@ -35,14 +38,16 @@ export const workflowGraph = defineCommand({
   ],
   async run(context, { positionals: [word = ""], options }) {
     const { output } = context;
-    const found = isFileName(word)
-      ? await graphOfFile(context, word)
-      : await graphOfName(context, word, options.version);
+    const { format } = options;
+    const found = isFileName(word) ? await drawFile(context, word) : await drawName(context, word, options.version);
     if (found === undefined) return 2;
-    const { title, steps } = found;
-    if (output.isJson) output.json({ workflow: title, steps });
-    else if (options.format === "mermaid") graphMermaid(steps).forEach(output.line);
-    else if (options.format === "dot") graphDot(steps, title).forEach(output.line);
+    const { title, steps, definition } = found;
+    if (format === "mermaid" || format === "dot") {
+      if (definition === undefined) throw unreadable(word);
+      const text = toGraph(definition, { format });
+      if (output.isJson) output.json({ workflow: title, format, text });
+      else output.raw(text, "stdout");
+    } else if (output.isJson) output.json({ workflow: title, steps });
     else {
       output.line(`${output.paint(title, "bold")}\n`);
       output.table(graphColumns, graphRows(steps));
@@ -54,18 +59,31 @@ export const workflowGraph = defineCommand({
 interface Drawn {
   title: string;
   steps: GraphStep[];
+  /** Absent where only the server can read the source. */
+  definition?: Definition;
 }
 
-async function graphOfFile(context: Context, path: string): Promise<Drawn | undefined> {
+async function drawFile(context: Context, path: string): Promise<Drawn | undefined> {
   const file = await readWorkflowFile(path, context.world, commandName);
   const reading = compile(file, undefined);
-  if (!("faults" in reading)) return { title: reading.definition.name, steps: stepsOfGraph(reading.definition) };
-  refuseFile(context, file, reading.faults);
-  return undefined;
+  if ("faults" in reading) {
+    refuseFile(context, file, reading.faults);
+    return undefined;
+  }
+  const { definition } = reading;
+  return { title: definition.name, steps: stepsOfGraph(definition), definition };
 }
 
-async function graphOfName({ client, signal }: Context, name: string, version = 0): Promise<Drawn> {
+async function drawName({ client, signal }: Context, name: string, version = 0): Promise<Drawn> {
   const { workflow } = await client.workflows.getWorkflow({ name, version }, { signal });
   if (workflow === undefined) throw notAnswered("a workflow");
-  return { title: `${workflow.name} version ${workflow.version}`, steps: stepsOfWorkflow(workflow) };
+  const title = `${workflow.name} version ${workflow.version}`;
+  const reading = compile({ name, text: workflow.source }, workflow.format);
+  if ("faults" in reading) return { title, steps: stepsOfMessage(workflow) };
+  return { title, steps: stepsOfGraph(reading.definition), definition: reading.definition };
+}
+
+function unreadable(name: string): DroverError {
+  const message = `Expected a source of workflow "${name}" that this program can read, got one that is newer than it.`;
+  return new DroverError("unimplemented", message, { hint: `drover workflow graph ${name} --format tree` });
 }
