@@ -2,7 +2,6 @@ import { createClient } from "@connectrpc/connect";
 import { BudgetService } from "@drover/proto/drover/budget";
 import { LimitService } from "@drover/proto/drover/limit";
 import { type Run, RunService, RunState } from "@drover/proto/drover/run";
-import { TaskService } from "@drover/proto/drover/task";
 import { WorkflowService } from "@drover/proto/drover/workflow";
 import { describe, expect, it } from "vitest";
 import {
