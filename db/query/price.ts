@@ -41,19 +41,3 @@ export function listPrices(db: Executor, { isHistory = false }: { isHistory?: bo
               where q.provider = p.provider and q.model = p.model and q.effective_from > p.effective_from and q.effective_from <= now())
      order by p.provider, p.model, p.effective_from desc`);
 }
-
-/** What a call would cost now by the price of its model. */
-export async function priceOf(
-  db: Executor,
-  provider: string,
-  model: string,
-): Promise<{ input_nanos_per_million: string; output_nanos_per_million: string } | undefined> {
-  const [row] = await db.run<{ input_nanos_per_million: string | null; output_nanos_per_million: string | null }>(
-    sql`select input_nanos_per_million, output_nanos_per_million from drover.price_of(${provider}, ${model}, now())`,
-  );
-  if (row?.input_nanos_per_million == null || row.output_nanos_per_million === null) return undefined;
-  return {
-    input_nanos_per_million: row.input_nanos_per_million,
-    output_nanos_per_million: row.output_nanos_per_million,
-  };
-}

@@ -98,7 +98,9 @@ begin
   if not found then
     return false;
   end if;
-  update drover.task_waiting w set until_at = now(), budget_id = null where w.budget_id = gone_id;
+  -- Who is locked is being looked at already, perhaps by one who waits for this very budget.
+  update drover.task_waiting w set until_at = now(), budget_id = null
+   where w.task_id = any (array(select v.task_id from drover.task_waiting v where v.budget_id = gone_id for update skip locked));
   insert into drover.event (id, namespace_id, kind, actor, data)
   values (drover.next_id(), p_namespace_id, 'budget.deleted', p_actor, json_build_object('name', p_name));
   return true;

@@ -71,4 +71,6 @@ begin
     return next part;
   end loop;
   delete from drover.task_key k where k.task_id < drover.id_base(ended_before) and not exists (select from drover.task t where t.id = k.task_id);
+  delete from drover.budget b
+   where b.root_run_id < drover.id_base(ended_before) and not exists (select from drover.workflow_run r where r.id = b.root_run_id);
 end $$;

@@ -148,7 +148,9 @@ begin
   if not found then
     return false;
   end if;
-  update drover.task_waiting w set until_at = now(), limit_id = null where w.limit_id = gone.id;
+  -- Who is locked is being looked at already, perhaps by one who waits for this very limit.
+  update drover.task_waiting w set until_at = now(), limit_id = null
+   where w.task_id = any (array(select v.task_id from drover.task_waiting v where v.limit_id = gone.id for update skip locked));
   insert into drover.event (id, namespace_id, kind, actor, data)
   select drover.next_id(), coalesce(gone.namespace_id, min(n.id)), 'limit.deleted', p_actor, json_build_object('name', p_name)
     from drover.namespace n;

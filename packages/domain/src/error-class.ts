@@ -16,7 +16,11 @@ export const errorClasses = {
   engine_unavailable: { fate: "retried", meaning: "The container engine did not answer for too long." },
   no_handler: { fate: "retried", meaning: "The worker that claimed the task has no handler for its type." },
   result_refused: { fate: "retried", meaning: "The result could not be stored." },
-  rate_limited: { fate: "retried", meaning: "The provider of a model took no further calls for now (429)." },
+  rate_limited: {
+    fate: "retried",
+    meaning:
+      "The provider of a model took no further calls for now (429). The call waits as long as it says, which is no failure until the 21st time in a row.",
+  },
   provider_unavailable: {
     fate: "retried",
     meaning: "The provider of a model failed, could not be reached, or broke off or left out its answer.",

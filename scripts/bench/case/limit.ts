@@ -1,12 +1,12 @@
-import { sql } from "drizzle-orm";
 import { openDatabase } from "../../../db/client.ts";
 import { register } from "../../../db/node/register.ts";
 import { complete } from "../../../db/node/settle.ts";
 import { sync } from "../../../db/node/sync.ts";
 import { setBudget } from "../../../db/query/budget.ts";
+import { findClass } from "../../../db/query/class.ts";
 import { verifyLedger } from "../../../db/query/ledger.ts";
 import { setLimit } from "../../../db/query/limit.ts";
-import { ensureQueue } from "../../../db/query/queue.ts";
+import { ensureQueue, findNamespace } from "../../../db/query/queue.ts";
 import { submit } from "../../../db/query/submit.ts";
 import type { Bench } from "../bench.ts";
 import type { Figure } from "../figure.ts";
@@ -22,18 +22,18 @@ const result = JSON.stringify({ text: "", usage: { inputTokens: 90, outputTokens
  */
 export async function limit(bench: Bench): Promise<Figure[]> {
   const db = openDatabase({ url: bench.url, maxConnections: 4 });
-  const [space] = await db.run<{ id: number; class_id: number }>(sql`
-    select n.id, c.id as class_id from drover.namespace n join drover.class c on c.namespace_id = n.id and c.name = 'llm'`);
-  if (space === undefined) throw new Error("expected the class llm, got none");
+  const namespaceId = (await findNamespace(db, "default")) ?? 0;
+  const llm = await findClass(db, namespaceId, "llm");
+  if (llm === undefined) throw new Error("expected the class llm, got none");
   const rule = { provider: "bench", allowance: 1_000_000_000n };
   await setLimit(db, { ...rule, name: "requests", metric: "requests", windowSeconds: 60 }, "bench");
   await setLimit(db, { ...rule, name: "tokens", metric: "tokens", windowSeconds: 3600 }, "bench");
   await setLimit(db, { ...rule, name: "slots", metric: "concurrent" }, "bench");
   const budget = { scope: "namespace", period: "day", alertPercents: [80], whenExceeded: "fail" } as const;
-  await setBudget(db, space.id, { ...budget, name: "money", limitNanos: 10n ** 15n }, "bench");
+  await setBudget(db, namespaceId, { ...budget, name: "money", limitNanos: 10n ** 15n }, "bench");
   const queueId = await ensureQueue(db, {
-    namespaceId: space.id,
-    classId: space.class_id,
+    namespaceId,
+    classId: llm.id,
     executor: "llm",
     taskType: "bench",
   });
@@ -46,7 +46,7 @@ export async function limit(bench: Bench): Promise<Figure[]> {
     { holders: 8, slots: 1 },
   ]) {
     const tasks = Array.from({ length: calls }, () => ({ queueId, execution }));
-    await submit(db, { namespaceId: space.id, actor: "bench" }, tasks);
+    await submit(db, { namespaceId, actor: "bench" }, tasks);
     await bench.settle();
     const start = nowMs();
     const settled = await Promise.all(
