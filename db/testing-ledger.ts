@@ -7,6 +7,8 @@ import { openTestQueue, type TestHolder, type TestQueue } from "./testing-queue.
 
 /** What a test says of a call; the rest is filled in. */
 export interface TestCall {
+  /** Else llm-test. */
+  provider?: string;
   model?: string;
   inputTokens?: number;
   /** Null: the grant says. */
@@ -46,12 +48,13 @@ export async function openTestLedger(): Promise<TestLedger> {
   const house = await openTestQueue();
   const { db, context } = house;
   const [row] = await db.run<{ id: number }>(sql`select id from drover.class where name = 'llm'`);
-  const queueId = await ensureQueue(db, {
-    namespaceId: context.namespaceId,
-    classId: row?.id ?? 0,
-    executor: "llm",
-    taskType: "llm-test",
-  });
+  const queueOf = (provider: string) =>
+    ensureQueue(db, {
+      namespaceId: context.namespaceId,
+      classId: row?.id ?? 0,
+      executor: "llm",
+      taskType: provider,
+    });
   return {
     ...house,
     caller: (name, slots = 100) =>
@@ -66,20 +69,22 @@ export async function openTestLedger(): Promise<TestLedger> {
         facts: {},
         version: "test",
       }),
-    call: (...calls) =>
-      house.submit(
-        calls.map(({ model = testModel, inputTokens = 5, maxOutputTokens = 5, charge = {} }) => ({
-          queueId,
+    async call(...calls) {
+      const tasks = calls.map(
+        async ({ provider = "llm-test", model = testModel, inputTokens = 5, maxOutputTokens = 5, charge = {} }) => ({
+          queueId: await queueOf(provider),
           execution: JSON.stringify({
-            provider: "llm-test",
+            provider,
             model,
             messages: [],
             inputTokens,
             ...(maxOutputTokens !== null && { maxOutputTokens }),
             charge,
           }),
-        })),
-      ),
+        }),
+      );
+      return house.submit(await Promise.all(tasks));
+    },
     async claimCalls(holder, slots = 100) {
       const answer = await sync(db, holder, { llm: slots }, false);
       if (answer.status !== "ok") throw new Error(`expected a sync that is ok, got ${answer.status}`);

@@ -6,7 +6,7 @@ import { cancelTask } from "../query/task.ts";
 import { sweep } from "../query/control.ts";
 import { openTestLedger, type TestLedger } from "../testing-ledger.ts";
 import type { HeldClaim } from "./register.ts";
-import { complete } from "./settle.ts";
+import { complete, fail } from "./settle.ts";
 import { sync } from "./sync.ts";
 
 let house: TestLedger;
@@ -147,6 +147,77 @@ describe("the counters", () => {
       }),
       { numRuns: 25 },
     );
+  });
+});
+
+describe("calls of many providers under limits that overlap", () => {
+  it("never wait for each other in a circle", { timeout: 60_000 }, async () => {
+    const all = ["one", "two", "three"];
+    for (const [n, provider] of all.entries()) {
+      await house.db.run(
+        sql`select drover.set_limit(${`of-${provider}`}, ${provider}, null, null, null, 'tokens', 1, ${100 + n * 50}::bigint, 'test')`,
+      );
+    }
+    await house.db.run(sql`select drover.set_limit('of-all', null, null, null, null, 'concurrent', null, 12, 'test')`);
+    await house.db.run(sql`select drover.set_limit('of-model', null, 'm*', null, null, 'requests', 1, 40, 'test')`);
+    await house.budget("money", 500_000_000);
+    const keys = await house.call(
+      ...Array.from({ length: 300 }, (_, n) => ({
+        provider: all[n % 3] ?? "",
+        model: n % 2 === 0 ? "m1" : "n1",
+        maxOutputTokens: n % 5 === 0 ? null : 5,
+      })),
+    );
+    const databases = Array.from({ length: 6 }, () => openDatabase({ url: house.url, maxConnections: 1 }));
+    const count = async () => {
+      const [row] = await house.db.run<{ count: string }>(
+        sql`select count(*) as count from drover.task_final where task_id = any (${sql.param(keys)}::bigint[])`,
+      );
+      return Number(row?.count);
+    };
+    let isDone = false;
+    await Promise.all([
+      ...databases.map(async (db, n) => {
+        const holder = await house.caller(`circle-${n}`);
+        for (let turn = 0; !isDone; turn++) {
+          const answer = await sync(db, holder, { llm: 6 }, false);
+          if (answer.status !== "ok") throw new Error(answer.status);
+          const [first, second, ...rest] = answer.claims;
+          const result = JSON.stringify({ usage: { inputTokens: 3, outputTokens: 2 } });
+          await complete(
+            db,
+            holder,
+            rest.map((claim) => ({ taskKey: claim.task_id, fence: claim.fence, result })),
+          );
+          const failures = [first, second].flatMap((claim, m) =>
+            claim === undefined
+              ? []
+              : [
+                  {
+                    taskKey: claim.task_id,
+                    fence: claim.fence,
+                    class: (turn + m) % 2 === 0 ? "released" : "content_filtered",
+                    message: "test",
+                  },
+                ],
+          );
+          await fail(db, holder, failures);
+          isDone ||= (await count()) === keys.length;
+        }
+      }),
+      (async () => {
+        while (!isDone) {
+          await sweep(house.db);
+          await house.db.run(
+            sql`select drover.set_limit('passing', null, null, null, null, 'concurrent', null, 3, 'test')`,
+          );
+          await house.db.run(sql`select drover.delete_limit('passing', 'test')`);
+        }
+      })(),
+    ]);
+    await Promise.all(databases.map((db) => db.close({ timeoutSeconds: 1 })));
+    expect(await house.differences()).toEqual([]);
+    expect(await count()).toBe(300);
   });
 });
 
