@@ -81,14 +81,19 @@ describe("the cost of runs", () => {
     await submit(house.db, house.context, [
       { queueId, execution },
       { queueId, execution },
+      { queueId, execution: JSON.stringify({ command: ["true"] }) },
     ]);
     const answer = await sync(house.db, holder, { gpu: 4 }, false);
     if (answer.status !== "ok") throw new Error(answer.status);
-    const [done, failed] = answer.claims;
+    const [done, failed, without] = answer.claims;
     await house.db.run(
       sql`update drover.task_lease set started_at = started_at - interval '10 seconds' where gpu_count = 2`,
     );
-    await complete(house.db, holder, [{ taskKey: done?.task_id ?? "", fence: done?.fence ?? "" }]);
+    await complete(
+      house.db,
+      holder,
+      [done, without].map((one) => ({ taskKey: one?.task_id ?? "", fence: one?.fence ?? "" })),
+    );
     if (failed) await house.refuse(holder, failed, { class: "exit_nonzero" });
     const [entries] = await house.db.run<{ count: string; least: string; most: string }>(sql`
       select count(*) as count, min(gpu_ms) as least, max(gpu_ms) as most from drover.ledger where kind = 'gpu'`);

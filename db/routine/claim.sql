@@ -61,7 +61,7 @@ begin
   ), leased as (
     insert into drover.task_lease (task_id, fence, holder_id, queue_id, limited_class_id, attempt, deadline_at, run_id, gpu_count)
     select s.task_id, s.fence, p_holder_id, p_queue_id, p_limited_class_id, s.attempt,
-           now() + (s.timeout_seconds + 60) * interval '1 second', s.run_id, nullif(least(s.gpu_count, 1000), 0)::integer
+           now() + (s.timeout_seconds + 60) * interval '1 second', s.run_id, nullif(least(coalesce(s.gpu_count, 0), 1000), 0)::integer
       from spec s
   ), told as (
     insert into drover.event (id, namespace_id, kind, actor, task_ids)
