@@ -40,6 +40,15 @@ describe("listEvents", () => {
     await expect.poll(async () => (await follow(early.cursor)).seen).toEqual(["slow", "quick"]);
   });
 
+  it("orders transactions by number, also where that gets another digit", async () => {
+    for (const xid of ["9", "98", "99", "100", "101"]) {
+      await house.db.run(sql`insert into drover.event (id, namespace_id, kind, actor, task_ids, xid)
+        values (drover.next_id(), ${house.context.namespaceId}, ${`at-${xid}`}, 'test', '{}', ${xid}::text::xid8)`);
+    }
+    const kinds = ["at-9", "at-98", "at-99", "at-100", "at-101"];
+    expect((await follow({ xid: "8", id: "0" }, kinds)).seen).toEqual(kinds);
+  });
+
   it("shows each event once to a follower, whatever the order of commits", async () => {
     let cursor = await newestCursor(house.db);
     const seen: string[] = [];

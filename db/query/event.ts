@@ -33,13 +33,13 @@ export function listEvents(
   limit: number,
 ): Promise<EventRow[]> {
   return db.run(sql`
-    select xid::text as xid, id, at, kind, actor, task_ids, run_ids, data
-      from drover.event
-     where (xid, id) > (${after.xid}::text::xid8, ${after.id}::bigint)
-       and xid < pg_snapshot_xmin(pg_current_snapshot())
-       and namespace_id = ${namespaceId}
-       and (${kinds.length === 0}::boolean or kind = any (${sql.param(kinds)}::text[]))
-     order by xid, id
+    select e.xid::text as xid, e.id, e.at, e.kind, e.actor, e.task_ids, e.run_ids, e.data
+      from drover.event e
+     where (e.xid, e.id) > (${after.xid}::text::xid8, ${after.id}::bigint)
+       and e.xid < pg_snapshot_xmin(pg_current_snapshot())
+       and e.namespace_id = ${namespaceId}
+       and (${kinds.length === 0}::boolean or e.kind = any (${sql.param(kinds)}::text[]))
+     order by e.xid, e.id
      limit ${limit}`);
 }
 
