@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compatEvent, type TaskEvent } from "./compat-event.ts";
+import { compatEvent, compatRunEvent, type TaskEvent } from "./compat-event.ts";
 
 const at = new Date("2026-05-01T12:00:02.750Z");
 
@@ -60,5 +60,43 @@ describe("compatEvent", () => {
     for (const kind of ["task.retrying", "task.lost", "node.lost", "toString", ""]) {
       expect(compatEvent(setup({ kind }))).toBeUndefined();
     }
+  });
+});
+
+describe("compatRunEvent", () => {
+  const run = {
+    id: "run-1",
+    workflow: "wf-1",
+    version: 1,
+    state: "failed",
+    error: { class: "step_failed", message: "It broke." },
+    input: {},
+    output: null,
+    idempotencyKey: null,
+    createdAt: at,
+    startedAt: at,
+    finishedAt: at,
+  } as const;
+
+  it.each([
+    ["run.started", "workflow_started", { started_at: "2026-05-01T12:00:02.750Z" }],
+    ["run.resumed", "workflow_started", { started_at: "2026-05-01T12:00:02.750Z" }],
+    ["run.completed", "workflow_completed", { status: "completed" }],
+    ["run.partially_completed", "workflow_failed", { status: "failed", error: "It broke." }],
+    ["run.failed", "workflow_failed", { status: "failed", error: "It broke." }],
+    ["run.cancelled", "workflow_failed", { status: "failed", error: "The run was cancelled: It broke." }],
+  ])("tells %s as %s", (kind, eventType, more) => {
+    expect(compatRunEvent({ kind, at, run })).toEqual({
+      eventType,
+      resourceId: "run-1",
+      data: { run_id: "run-1", workflow_id: "wf-1", ...more },
+      timestamp: 1_777_636_802n,
+    });
+  });
+
+  it("leaves out what is no event of a run, or none that these clients know", () => {
+    for (const kind of ["run.advanced", "run.event", "task.started", "toString"])
+      expect(compatRunEvent({ kind, at, run })).toBeUndefined();
+    expect(compatEvent(setup({ kind: "run.started" }))).toBeUndefined();
   });
 });

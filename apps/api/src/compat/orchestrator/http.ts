@@ -12,7 +12,7 @@ import { type CompatDraft, createSubmitCompatTask } from "../../operation/submit
 import type { DefinitionCache } from "../../operation/definition-cache.ts";
 import type { SubmitTask } from "../../operation/submit-task.ts";
 import { callerFrom } from "../../rpc/caller.ts";
-import { taskResult } from "./task-view.ts";
+import { taskResult } from "./task/view.ts";
 import { mountWorkflows } from "./workflow/http.ts";
 
 export interface OrchestratorHttpOptions {

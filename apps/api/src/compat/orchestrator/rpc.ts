@@ -23,10 +23,10 @@ import type { TaskWatch } from "../../watch.ts";
 import { describeHealth } from "./health.ts";
 import { selectSeries } from "./metric-series.ts";
 import { refusalOf } from "./refusal.ts";
-import { streamAll } from "./stream-all.ts";
-import { streamEvents } from "./stream-events.ts";
-import { streamNamed } from "./stream-named.ts";
-import { taskStatus } from "./task-view.ts";
+import { streamAll } from "./task/stream-all.ts";
+import { streamEvents } from "./event/stream.ts";
+import { streamNamed } from "./task/stream-named.ts";
+import { taskStatus } from "./task/view.ts";
 import { workflowCalls } from "./workflow/rpc.ts";
 
 export interface OrchestratorOptions {

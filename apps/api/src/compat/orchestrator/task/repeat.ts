@@ -1,6 +1,6 @@
 import { isFinal } from "@drover/domain/task";
 import type { TaskDetailRow, TaskRow } from "@drover/db/query/task";
-import { type TaskResultInit, taskResult } from "./task-view.ts";
+import { type TaskResultInit, taskResult } from "./view.ts";
 
 /** The tasks of a stream that are not final yet, and what was last said of each. */
 export interface OpenTasks {

@@ -5,10 +5,10 @@ import { getRootRuns, type RunRow } from "@drover/db/query/run";
 import type { TaskDetailRow } from "@drover/db/query/task";
 import { compatEvent, compatEventTypes, compatRunEvent } from "@drover/domain/compat-event";
 import type { SystemEventSchema } from "@drover/proto/orchestrator/orchestrator";
-import type { Deps } from "../../operation/context.ts";
-import { patiently } from "./patiently.ts";
-import { compatOutcome, compatTask, readTasks, storedError } from "./task-view.ts";
-import { compatRun } from "./workflow/run-view.ts";
+import type { Deps } from "../../../operation/context.ts";
+import { patiently } from "../patiently.ts";
+import { compatOutcome, compatTask, readTasks, storedError } from "../task/view.ts";
+import { compatRun } from "../workflow/run-view.ts";
 
 export interface StreamEventsOptions {
   deps: Deps;

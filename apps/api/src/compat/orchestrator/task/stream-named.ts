@@ -1,12 +1,12 @@
 import type { TaskRow } from "@drover/db/query/task";
 import { isFinal } from "@drover/domain/task";
-import type { Caller, Deps } from "../../operation/context.ts";
-import { findTaskKeys } from "../../operation/find-task.ts";
-import type { TaskWatch } from "../../watch.ts";
+import type { Caller, Deps } from "../../../operation/context.ts";
+import { findTaskKeys } from "../../../operation/find-task.ts";
+import type { TaskWatch } from "../../../watch.ts";
 import { createMailbox } from "./mailbox.ts";
-import { patiently } from "./patiently.ts";
+import { patiently } from "../patiently.ts";
 import { createOpenTasks } from "./repeat.ts";
-import { readTasks, type TaskResultInit } from "./task-view.ts";
+import { readTasks, type TaskResultInit } from "./view.ts";
 
 export interface StreamNamedOptions {
   deps: Deps;

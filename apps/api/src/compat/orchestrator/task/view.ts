@@ -13,8 +13,8 @@ import {
 import type { Json } from "@drover/domain/json";
 import type { RunResult } from "@drover/domain/run-result";
 import type { GetTaskStatusResponseSchema, TaskResultSchema } from "@drover/proto/orchestrator/orchestrator";
-import { taskIdOf } from "../../operation/find-task.ts";
-import { patiently } from "./patiently.ts";
+import { taskIdOf } from "../../../operation/find-task.ts";
+import { patiently } from "../patiently.ts";
 
 export type TaskStatusInit = MessageInitShape<typeof GetTaskStatusResponseSchema>;
 export type TaskResultInit = MessageInitShape<typeof TaskResultSchema>;

@@ -1,6 +1,6 @@
 import type { TaskResult } from "@drover/proto/orchestrator/orchestrator";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createOrchestratorBench, type OrchestratorBench } from "./testing.ts";
+import { createOrchestratorBench, type OrchestratorBench } from "../testing.ts";
 
 let bench: OrchestratorBench;
 

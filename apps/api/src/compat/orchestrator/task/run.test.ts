@@ -3,7 +3,7 @@ import { complete, fail } from "@drover/db/node/settle";
 import { sync } from "@drover/db/node/sync";
 import type { RunResult } from "@drover/domain/run-result";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createOrchestratorBench, type OrchestratorBench } from "./testing.ts";
+import { createOrchestratorBench, type OrchestratorBench } from "../testing.ts";
 
 let bench: OrchestratorBench;
 

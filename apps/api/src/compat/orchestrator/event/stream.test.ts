@@ -3,9 +3,9 @@ import { submitFailed } from "@drover/db/query/submit";
 import type { Executor } from "@drover/db/client";
 import type { SystemEvent } from "@drover/proto/orchestrator/orchestrator";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { cancelTask } from "../../operation/cancel-task.ts";
-import { createOrchestratorBench, type OrchestratorBench } from "./testing.ts";
-import { streamEvents } from "./stream-events.ts";
+import { cancelTask } from "../../../operation/cancel-task.ts";
+import { createOrchestratorBench, type OrchestratorBench } from "../testing.ts";
+import { streamEvents } from "./stream.ts";
 
 let bench: OrchestratorBench;
 
