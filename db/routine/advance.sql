@@ -183,6 +183,11 @@ create or replace function drover.write_advance(p_plan json) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+-- Rows are found by their keys, however few there were when the plans were made: an update that was planned for an empty
+-- table read all open runs, and all steps.
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   -- The plan is read once; a part that is null is empty.
@@ -305,13 +310,16 @@ create or replace function drover.end_runs(p_ends json) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 begin
   update drover.step s
      set state = 'cancelled', finished_at = clock_timestamp(),
          error = json_build_object('class', 'cancelled', 'message', 'Its run ended before it did.')
-    from json_to_recordset(p_ends) as g (run_id bigint, is_stopped boolean)
-   where g.is_stopped and s.run_id = g.run_id and s.state in ('pending', 'waiting', 'running');
+   where s.run_id = any (array(select g.run_id from json_to_recordset(p_ends) as g (run_id bigint, is_stopped boolean) where g.is_stopped))
+     and s.state in ('pending', 'waiting', 'running');
 
   with given as (
     select * from json_to_recordset(p_ends) as g (run_id bigint, state text, output json, error json, is_stopped boolean)
@@ -319,10 +327,12 @@ begin
     delete from drover.run_open o using given g where o.run_id = g.run_id
     returning o.*, g.state, g.output, g.error, g.is_stopped
   ), counted as (
-    select g.run_id, count(*)::integer as cancelled
-      from given g join drover.step s on s.run_id = g.run_id and s.item = -1 and s.state = 'cancelled'
+    select g.run_id, c.cancelled
+      from given g
+     cross join lateral (
+       select count(*)::integer as cancelled from drover.step s
+        where s.run_id = g.run_id and s.item = -1 and s.state = 'cancelled') c
      where g.is_stopped
-     group by g.run_id
   ), final as (
     insert into drover.run_final (run_id, state, started_at, steps_total, completed, failed, tolerated, skipped, cancelled, fields, output, error)
     select o.run_id, o.state, o.started_at, o.steps_total, o.completed, o.failed, o.tolerated,
