@@ -604,8 +604,14 @@ create function drover.read_call(p_execution json, OUT model text, OUT workflow 
   returns record language plpgsql immutable;
 create function drover.read_key(p_text text)
   returns bigint language sql immutable;
+create function drover.read_outputs(p_run_ids bigint[], p_numbers integer[])
+  returns TABLE(run_id bigint, number integer, item integer, is_stored boolean, output json) language sql stable;
 create function drover.read_requests(p_queue_id integer, p_ids bigint[], p_keys bigint[], p_attempts integer[])
   returns drover.call_request[] language plpgsql stable;
+create function drover.read_results(p_ids bigint[])
+  returns TABLE(id bigint, result json) language sql stable;
+create function drover.read_steps(p_run_ids bigint[], p_numbers integer[])
+  returns TABLE(run_id bigint, step json) language sql stable;
 create function drover.ready_queues(p_holder drover.holder, p_class_names text[])
   returns TABLE(queue_id integer, class_id integer, class_name text, task_type text, executor text, namespace text) language sql stable;
 create function drover.redrive_task(p_task_id bigint, p_actor text)
