@@ -144,6 +144,27 @@ describe("a loop", () => {
     ]);
   });
 
+  it("writes its fields after every round, once each, for the condition and the next round to read", () => {
+    const { world, run } = begin({
+      state: { notes: { merge: "append", default: [] }, isDone: { merge: "replace", default: false } },
+      steps: [
+        task("think", [], {
+          work: { kind: "task", type: "x", payload: "${state.notes}" },
+          writes: { notes: "${output.note}", isDone: "${output.done}" },
+          repeat: { until: "state.isDone", maxIterations: 5, atBound: "fail" },
+        }),
+        value("after", "${state.notes}", ["think"]),
+      ],
+    });
+    const payloads: unknown[] = [];
+    finish(world, (open) => {
+      payloads.push(open.payload);
+      return { note: `n${payloads.length}`, done: payloads.length === 3 };
+    });
+    expect(payloads).toEqual([[], ["n1"], ["n1", "n2"]]);
+    expect(run.end).toMatchObject({ state: "completed", output: { after: ["n1", "n2", "n3"] } });
+  });
+
   it("stops at its bound of 3, and fails or completes there as it says", () => {
     for (const [atBound, state] of [
       ["fail", "failed"],

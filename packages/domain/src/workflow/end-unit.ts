@@ -2,7 +2,16 @@ import type { Json } from "../json.ts";
 import type { StepError, StepRow } from "./advance-question.ts";
 import { contextOf } from "./context.ts";
 import { holds, stepOf, storedOutput } from "./scope.ts";
-import { cancelStep, completeStep, expressionFault, failStep, needsOutput, sentence } from "./settle.ts";
+import {
+  cancelStep,
+  completeStep,
+  expressionFault,
+  failStep,
+  leaveStep,
+  needsOutput,
+  sentence,
+  writeOutput,
+} from "./settle.ts";
 import { newRow, type Sheet } from "./sheet.ts";
 import { isLargerThan, maxValueBytes } from "./size.ts";
 
@@ -46,6 +55,9 @@ function endRound(
   const step = stepOf(sheet, row.number);
   const round = row.data?.round ?? 0;
   const output = outcome.output ?? null;
+  const before = sheet.fields;
+  // Each round writes its fields: the condition, and the next round, read them.
+  if (!writeOutput(sheet, row, output)) return;
   const answer = holds(sheet, step, { ...contextOf(row), output }, until);
   if (answer === undefined) return;
   if ("fault" in answer) return failStep(sheet, row, expressionFault(`condition \`${until}\`: ${answer.fault}`));
@@ -56,7 +68,10 @@ function endRound(
     ...(outcome.isStored && { output }),
   });
   const isAtBound = round + 1 >= maxIterations;
-  if (answer.value || (isAtBound && atBound === "complete")) return completeStep(sheet, row, output, outcome.isStored);
+  if (answer.value || (isAtBound && atBound === "complete")) {
+    return leaveStep(sheet, row, output, outcome.isStored, before);
+  }
+  sheet.outputs.delete(row.number);
   if (isAtBound) {
     const message = `Step "${step.id}" reached its bound of ${maxIterations} rounds and \`${until}\` is still not true.`;
     return failStep(sheet, row, { class: "loop_bound_reached", message });

@@ -19,7 +19,7 @@ export interface ExpressionFault {
 /**
  * Reads an expression: in linear time, at most 100 levels deep, without ever running it.
  *
- * @example parseExpression("input.pages > 3 and not (state.language in ['de', 'at'])")
+ * @example parseExpression("input.pages > 3 and not (state.language in input.languages)")
  */
 export const parseExpression: (text: string) => ParsedExpression | ExpressionFault = memoise(
   (text) => parseExpressionAt(text, 0),

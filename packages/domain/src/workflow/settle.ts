@@ -10,20 +10,37 @@ import { isLargerThan, maxValueBytes } from "./size.ts";
  * its task or nested run, which nobody had to read.
  */
 export function completeStep(sheet: Sheet, row: StepRow, output: Json | undefined, isStored: boolean): void {
-  const step = stepOf(sheet, row.number);
   if (output === undefined) {
     sheet.write(row, { state: "completed" });
     sheet.counts.completed += 1;
     return lookOn(sheet, row.number);
   }
-  sheet.outputs.set(row.number, output);
-  const fields = writeFields(sheet, step, output);
-  if (fields === undefined) return;
-  if ("fault" in fields) return failStep(sheet, row, expressionFault(fields.fault));
-  if ("error" in fields) return failStep(sheet, row, fields.error);
   const before = sheet.fields;
-  sheet.fields = fields.value;
-  const exits = chooseExits(sheet, step, output);
+  if (writeOutput(sheet, row, output)) leaveStep(sheet, row, output, isStored, before);
+}
+
+/** What a step, or a round of it, gave goes into the fields that it writes; false where it failed at that, or must read first. */
+export function writeOutput(sheet: Sheet, row: StepRow, output: Json): boolean {
+  sheet.outputs.set(row.number, output);
+  const fields = writeFields(sheet, stepOf(sheet, row.number), output);
+  if (fields === undefined) return false;
+  if ("value" in fields) {
+    sheet.fields = fields.value;
+    return true;
+  }
+  failStep(sheet, row, "fault" in fields ? expressionFault(fields.fault) : fields.error);
+  return false;
+}
+
+/** A step whose fields are written completes by its exits; where they cannot be chosen, its fields are as before. */
+export function leaveStep(
+  sheet: Sheet,
+  row: StepRow,
+  output: Json,
+  isStored: boolean,
+  before: Record<string, Json>,
+): void {
+  const exits = chooseExits(sheet, stepOf(sheet, row.number), output);
   if (exits === undefined) return;
   if ("fault" in exits) {
     sheet.fields = before;
