@@ -193,8 +193,6 @@ declare
   -- The plan is read once; a part that is null is empty.
   plan record;
   batch record;
-  stopped record;
-  unit record;
 begin
   select nullif(g.tasks::text, '[]')::json as tasks, nullif(g.children::text, '[]')::json as children,
          nullif(g.steps::text, '[]')::json as steps, nullif(g.runs::text, '[]')::json as runs,
@@ -258,16 +256,9 @@ begin
       held integer, fields json, mailbox json, wake_at_ms double precision, stopping text, cancel_reason text)
    where o.run_id = g.run_id;
 
-  for unit in
-    select c.task_id, c.reason from json_to_recordset(plan.cancels) as c (task_id bigint, reason text) order by c.task_id
-  loop
-    perform drover.cancel_task(unit.task_id, unit.reason, 'engine');
-  end loop;
-  for stopped in
-    select c.run_id, c.reason from json_to_recordset(plan.stops) as c (run_id bigint, reason text) order by c.run_id
-  loop
-    perform drover.stop_units(stopped.run_id, stopped.reason);
-  end loop;
+  if plan.cancels is not null or plan.stops is not null then
+    perform drover.stop_units(plan.stops, plan.cancels);
+  end if;
   if plan.ends is not null then
     perform drover.end_runs(plan.ends);
   end if;
@@ -277,28 +268,40 @@ begin
   perform pg_notify('drover_wake', hint) from json_array_elements_text(plan.hints) as hint;
 end $$;
 
--- Asks everything that is in flight for a run to stop: its tasks, and its nested runs.
-create or replace function drover.stop_units(p_run_id bigint, p_reason text) returns void
+-- Asks everything that is in flight for runs to stop, their tasks and nested runs, and single tasks too. In the order of
+-- keys over all runs, as completions lock leases, so that neither waits for the other in a circle.
+drop function if exists drover.stop_units(bigint, text);
+create or replace function drover.stop_units(p_stops json, p_cancels json) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
-  unit_id bigint;
+  unit record;
 begin
-  for unit_id in
-    select s.task_id from drover.step s where s.run_id = p_run_id and s.state = 'running' and s.task_id is not null
-    union
-    select c.key::bigint
-      from drover.step s, json_each(s.data #> '{talk,calls}') c
-     where s.run_id = p_run_id and s.state = 'running' and s.data #> '{talk,calls}' is not null
-     order by 1
+  for unit in
+    with stopped as (
+      select * from json_to_recordset(p_stops) as g (run_id bigint, reason text)
+    ), listed as (
+      select c.task_id, c.reason from json_to_recordset(p_cancels) as c (task_id bigint, reason text)
+      union all
+      select s.task_id, g.reason
+        from stopped g
+        join drover.step s on s.run_id = g.run_id and s.state = 'running' and s.task_id is not null
+      union all
+      select c.key::bigint, g.reason
+        from stopped g
+        join drover.step s on s.run_id = g.run_id and s.state = 'running' and s.data #> '{talk,calls}' is not null
+       cross join lateral json_each(s.data #> '{talk,calls}') c
+    )
+    select l.task_id, min(l.reason) as reason from listed l group by l.task_id order by l.task_id
   loop
-    perform drover.cancel_task(unit_id, p_reason, 'engine');
+    perform drover.cancel_task(unit.task_id, unit.reason, 'engine');
   end loop;
   insert into drover.run_signal (run_id, kind, data)
-  select s.child_run_id, 'cancel', json_build_object('reason', p_reason)
-    from drover.step s
-   where s.run_id = p_run_id and s.state = 'running' and s.child_run_id is not null;
+  select s.child_run_id, 'cancel', json_build_object('reason', g.reason)
+    from json_to_recordset(p_stops) as g (run_id bigint, reason text)
+    join drover.step s on s.run_id = g.run_id and s.state = 'running' and s.child_run_id is not null;
   if found then
     perform pg_notify('drover_wake', 'advance');
   end if;
