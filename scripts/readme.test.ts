@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { dirname, join, resolve } from "node:path";
+import { readWorkflow } from "@drover/workflow/read-workflow";
 import { describe, expect, it } from "vitest";
 
 const root = join(import.meta.dirname, "..");
@@ -20,6 +21,12 @@ describe("documentation", () => {
       file === undefined ? [] : [file],
     );
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
+  it("shows a workflow that compiles", () => {
+    const text = readFileSync(join(root, "README.md"), "utf8");
+    const [, source = ""] = /```yaml\n(drover: workflow[\s\S]*?)```/.exec(text) ?? [];
+    expect(readWorkflow({ text: source })).toMatchObject({ format: "drover", definition: { name: "digest" } });
   });
 
   it("shows a worker that compiles", () => {

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
 import { findStarted } from "./leftover.ts";
@@ -6,6 +6,9 @@ import { processesOf, type Script, startScript } from "./testing.ts";
 import { findEngine } from "./way.ts";
 
 const nowhere = "unix:///nowhere/docker.sock";
+/** Nobody's key is used up by a test. */
+const noKeys = { OPENAI_API_KEY: "", ANTHROPIC_API_KEY: "", GOOGLE_API_KEY: "", GEMINI_API_KEY: "" };
+const reportFile = join(import.meta.dirname, "../../.drover/report.md");
 const host = process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
 
 /** The engine, without which a test is skipped; in CI it must be there. */
@@ -40,6 +43,7 @@ describe("scripts/demo", { timeout: 60_000 }, () => {
 
     // A setting of the person who calls must not reach it.
     const demo = startScript("demo", [], {
+      ...noKeys,
       DOCKER_HOST: nowhere,
       DROVER_DATABASE_URL: "postgres://nobody@127.0.0.1:1/none",
     });
@@ -49,6 +53,16 @@ describe("scripts/demo", { timeout: 60_000 }, () => {
     expect(demo.said()).toContain(`as processes, since no Docker Engine answers at ${nowhere}`);
     expect(demo.said()).toContain("40 done in");
     expect(demo.said()).toMatch(/Verified: all 40 results and the totals are what .+ say\./);
+    expect(demo.said()).toContain("no provider key found (OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY)");
+    expect(demo.said()).toMatch(/report {2}completed\n.* {2}run-\w+ {2}completed\n/);
+    const [, cost = ""] = /\ntotal .* (0\.\d+) +0\n/.exec(demo.said()) ?? [];
+    expect(demo.said()).toContain(`The run's budget: ${cost} USD of 0.25 USD.`);
+    expect(demo.said()).toContain("Every counter is what the ledger says.");
+    const [, pages = ""] = /Report +\.drover\/report\.md, on (\d+) documents/.exec(demo.said()) ?? [];
+    const report = readFileSync(reportFile, "utf8");
+    expect(report).toContain(`# Report on ${pages} documents\n`);
+    expect(report).toContain(`${cost} USD`);
+    expect(report.match(/^## /gm)).toHaveLength(Number(pages));
     expect(demo.said()).not.toContain("Forced");
     expectNothingLeft(killedNode);
     expectNothingLeft(node);
@@ -56,7 +70,7 @@ describe("scripts/demo", { timeout: 60_000 }, () => {
 
   it("runs in containers where an engine answers, and leaves neither container nor image", async (context) => {
     const { engine, docker } = await requireEngine(context);
-    const demo = startScript("demo", ["--tasks", "12"], { DOCKER_HOST: host });
+    const demo = startScript("demo", ["--tasks", "12"], { ...noKeys, DOCKER_HOST: host });
     const node = await nodeOf(demo);
     expect(await demo.ended).toBe(0);
     expect(demo.said()).toMatch(/Tasks run +in containers of Docker \d/);

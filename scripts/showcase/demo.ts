@@ -1,9 +1,12 @@
 import { basename, join, relative } from "node:path";
 import { performance } from "node:perf_hooks";
 import { DroverError } from "@drover/domain/error";
+import type { Terminal } from "../../apps/cli/src/world.ts";
 import { createApi } from "./api.ts";
+import { runFlow } from "./flow.ts";
 import { type House, startHouse } from "./house.ts";
 import { clearRun, findDeadRuns, makeRunFolder } from "./leftover.ts";
+import { chooseModel } from "./model.ts";
 import type { Screen } from "./screen.ts";
 import { describeWarning } from "./warning.ts";
 import { type Choice, chooseWay, findEngine } from "./way.ts";
@@ -17,6 +20,8 @@ export interface DemoOptions {
   dockerHost: string;
   env: Readonly<Record<string, string | undefined>>;
   screen: Screen;
+  /** Where the screen writes. */
+  terminal: Terminal;
   signal: AbortSignal;
 }
 
@@ -28,17 +33,20 @@ const settings = {
   DROVER_AGENT_SLOTS: `cpu_short=${slots}`,
   DROVER_AGENT_GRACE_SECONDS: "1",
   DROVER_AGENT_STOP_SECONDS: "6",
+  DROVER_AGENT_LLM_ECHO: "true",
 };
 
-/** Starts Drover, lets it count this clone's files, checks the result, and leaves nothing behind. */
+/** Starts Drover, lets it count this clone's files, runs a workflow over its documents, and leaves only a report behind. */
 export async function runDemo(options: DemoOptions): Promise<void> {
-  const { root, tasks, dockerHost, env, screen, signal } = options;
+  const { root, tasks, dockerHost, env, screen, terminal, signal } = options;
   const startedAt = performance.now();
   const base = join(root, ".drover");
   const found = await findEngine(dockerHost);
   const engine = "engine" in found ? found.engine : undefined;
   screen.line();
-  screen.line(screen.paint("Drover counts the words of its own source.", "bold"));
+  screen.line(
+    screen.paint("Drover counts the words of its own source, then reports on its own documentation.", "bold"),
+  );
   screen.line();
   for (const dead of findDeadRuns(base)) {
     const left = await clearRun(dead, engine);
@@ -59,8 +67,15 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     screen.fact("Tasks run", choice.told);
     if (choice.image !== undefined) screen.fact("Image", choice.image);
     screen.line();
-    const call = createApi({ address: house.urls[0] ?? "", signal });
-    await Promise.race([doWork({ call, files, way: choice.way, screen, signal }), endedEarly(house)]);
+    const address = house.urls[0] ?? "";
+    const call = createApi({ address, signal });
+    const { way } = choice;
+    const work = async () => {
+      await doWork({ call, files, way, screen, signal });
+      screen.line();
+      await runFlow({ root, folder, address, call, choice: chooseModel(env), terminal, screen, env, signal });
+    };
+    await Promise.race([work(), endedEarly(house)]);
   } finally {
     screen.status("Stopping ...");
     const isClean = (await house?.stop()) ?? true;
@@ -71,7 +86,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   }
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   screen.line(
-    `Everything is stopped and removed again, after ${seconds} s. Next: ${screen.paint("scripts/dev", "bold")}`,
+    `Everything but the report is stopped and removed again, after ${seconds} s. Next: ${screen.paint("scripts/dev", "bold")}`,
   );
   screen.line();
 }
@@ -86,7 +101,7 @@ async function start(
   const house = await startHouse({
     root,
     folder,
-    args: ["--data", folder, "--node", basename(folder), ...(isDocker ? [] : ["--process"])],
+    args: ["--data", folder, "--node", basename(folder), "--process"],
     // A person's settings of Drover are meant for a Drover of that person's own.
     env: {
       ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("DROVER_"))),

@@ -20,7 +20,13 @@ export interface DevOptions {
 }
 
 /** Unless the environment says otherwise: a Ctrl-C shall be over within a few seconds. */
-const defaults = { DROVER_STOP_SECONDS: "5", DROVER_AGENT_STOP_SECONDS: "6", DROVER_AGENT_GRACE_SECONDS: "1" };
+const defaults = {
+  DROVER_STOP_SECONDS: "5",
+  DROVER_AGENT_STOP_SECONDS: "6",
+  DROVER_AGENT_GRACE_SECONDS: "1",
+  // A provider without a key, so that workflows can be tried at once.
+  DROVER_AGENT_LLM_ECHO: "true",
+};
 
 /** Runs database, API and agent until the signal, and first ends what an earlier run that was killed has left. */
 export async function runDev({ root, data, listen, dockerHost, env, screen, signal }: DevOptions): Promise<void> {

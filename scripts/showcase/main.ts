@@ -25,6 +25,7 @@ try {
         dockerHost: dockerHost ?? "unix:///var/run/docker.sock",
         env,
         screen,
+        terminal: stdout,
         signal: stopping.signal,
       });
       break;

@@ -91,15 +91,16 @@ export function sayEnd(run: Run, output: Output): void {
 }
 
 const shownLines = 40;
+const shownColumns = 300;
 
-/** The output of a run: a text as it is, else JSON; a terminal gets the beginning of a long one. */
+/** The output of a run: a text as it is, else JSON; of a long one the beginning. */
 export function showOutput(run: Run, output: Output): void {
   if (run.output === undefined) return;
   const value = toJson(ValueSchema, run.output);
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
   const lines = text.split("\n").map((line) => printable(line.replaceAll("\t", "  ")));
-  const most = output.isTerminal ? shownLines : Number.POSITIVE_INFINITY;
   output.line(`\n${output.paint("Output", "dim")}`);
-  for (const line of lines.slice(0, most)) output.line(output.isTerminal ? cutText(line, output.width * 3) : line);
-  if (lines.length > most) output.note(`... ${lines.length - most} lines more. Try: drover run get ${run.id} --json`);
+  for (const line of lines.slice(0, shownLines)) output.line(cutText(line, shownColumns));
+  if (lines.length > shownLines)
+    output.note(`... ${lines.length - shownLines} lines more. Try: drover run get ${run.id} --json`);
 }

@@ -18,6 +18,9 @@ export const agentOptions = {
     expects: "a name in lower-case letters, digits, dots and dashes",
   }),
   process: flagOption({ doc: "Run tasks as processes of this host as well: nothing isolates them." }),
+  echo: flagOption({
+    doc: "Add the provider of models echo, which answers with what it is asked: to try workflows without a key.",
+  }),
   slots: textOption({
     doc: "How many tasks of a class run here at once, such as cpu_short=4,gpu=1.",
     placeholder: "CLASS=N",
@@ -41,11 +44,18 @@ export function apiEnv({
 export function agentEnv({
   node,
   process,
+  echo,
   slots,
 }: {
   node: string | undefined;
   process: boolean;
+  echo: boolean;
   slots: string | undefined;
 }) {
-  return { DROVER_AGENT_NODE: node, DROVER_AGENT_PROCESS: process ? "true" : undefined, DROVER_AGENT_SLOTS: slots };
+  return {
+    DROVER_AGENT_NODE: node,
+    DROVER_AGENT_PROCESS: process ? "true" : undefined,
+    DROVER_AGENT_LLM_ECHO: echo ? "true" : undefined,
+    DROVER_AGENT_SLOTS: slots,
+  };
 }

@@ -27,11 +27,12 @@ export const up = defineCommand({
   about:
     "Starts the API, with the embedded PostgreSQL unless DROVER_DATABASE_URL names another one, then an agent for this machine, " +
     "and stays until Ctrl-C. When one of the two ends, the other is stopped and the exit code is 1: nothing is restarted silently. " +
-    "The settings of both, DROVER_* and DROVER_AGENT_*, hold as usual.",
+    "The settings of both, DROVER_* and DROVER_AGENT_*, hold as usual; so do the keys of providers of models, such as OPENAI_API_KEY.",
   positionals: [],
   options,
   examples: [
     { line: "drover up --process", meaning: "Everything, with tasks as processes where there is no Docker" },
+    { line: "drover up --process --echo", meaning: "The same, to try workflows that call models" },
     {
       line: "drover up --data /var/lib/drover --slots cpu_short=8,cpu_long=2",
       meaning: "With a place and numbers of your own",
