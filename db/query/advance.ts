@@ -87,8 +87,12 @@ export function loadSteps(tx: Executor, keys: readonly StepKey[]): Promise<{ run
   );
 }
 
-/** Rows that are held back, at most `perStep` of each step, in order. */
-export function loadHeld(tx: Executor, runId: string, perStep: number): Promise<{ step: StepFacts }[]> {
+/** Rows that are held back, at most `perStep` of each of the first `steps` steps, in order. */
+export function loadHeld(
+  tx: Executor,
+  runId: string,
+  { steps, perStep }: { steps: number; perStep: number },
+): Promise<{ step: StepFacts }[]> {
   return tx.run(sql`
     with recursive line as (
       (select s.number from drover.step s where s.run_id = ${runId} and s.state = 'pending' order by s.number limit 1)
@@ -98,12 +102,11 @@ export function loadHeld(tx: Executor, runId: string, perStep: number): Promise<
         from line where line.number is not null
     )
     select drover.step_json(held) as step
-      from line
+      from (select number from line where number is not null limit ${steps}) first
      cross join lateral (
        select s.* from drover.step s
-        where s.run_id = ${runId} and s.state = 'pending' and s.number = line.number
+        where s.run_id = ${runId} and s.state = 'pending' and s.number = first.number
         order by s.item limit ${perStep}) held
-     where line.number is not null
      order by held.number, held.item`);
 }
 

@@ -27,7 +27,7 @@ export interface Reading {
   refuse(units: ReadonlyMap<string, StepError>): void;
 }
 
-const heldPerStep = 64;
+const heldAtOnce = { steps: 64, perStep: 64 };
 
 /** Nothing read yet. */
 export function createReading(run: TakenRun, graph: Graph): Reading {
@@ -94,6 +94,7 @@ async function readSteps(tx: Executor, readings: ReadonlyMap<string, Reading>, k
 async function readOutputs(tx: Executor, readings: ReadonlyMap<string, Reading>, keys: StepKey[]): Promise<void> {
   if (keys.length === 0) return;
   const rows = await loadOutputs(tx, keys);
+  for (const { runId, number } of keys) readings.get(runId)?.notes.outputs.set(number, null);
   for (const [runId, ofRun] of Map.groupBy(rows, (row) => row.run_id)) {
     const reading = readings.get(runId);
     for (const [number, group] of Map.groupBy(ofRun, (row) => row.number))
@@ -113,7 +114,7 @@ async function readResults(tx: Executor, requests: readonly { reading: Reading; 
 /** What few runs ask for, one by one. */
 function readRest(tx: Executor, { run, notes }: Reading, missing: Missing): Promise<void>[] {
   const reads: Promise<void>[] = [];
-  if (missing.held) reads.push(loadHeld(tx, run.run_id, heldPerStep).then((rows) => void (notes.held = rowsOf(rows))));
+  if (missing.held) reads.push(loadHeld(tx, run.run_id, heldAtOnce).then((rows) => void (notes.held = rowsOf(rows))));
   if (missing.waiting) reads.push(loadWaiting(tx, run.run_id).then((rows) => void (notes.waiting = rowsOf(rows))));
   for (const scope of missing.memory) {
     const note = (entries: { key: string; value: Json }[]) =>

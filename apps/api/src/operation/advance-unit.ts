@@ -49,7 +49,10 @@ export function createUnitResolver({ deps }: { deps: Pick<Deps, "directory"> }):
       await guard(task, async () => void tasks.push(await planTask(deps, run, version, task)));
     }
     for (const child of answer.children) {
-      await guard(child, async () => void children.push(await planChild(versions(tx), run, version, child)));
+      await guard(
+        child,
+        async () => void children.push(await planChild(versions(tx), run, version, child, answer.fields)),
+      );
     }
     return { tasks, children, refused };
   };
@@ -117,6 +120,7 @@ async function planChild(
   taken: TakenRun,
   version: KnownVersion,
   child: ChildStart,
+  fields: Record<string, Json> | undefined,
 ): Promise<NewRun> {
   const { run_id, run, open } = taken;
   const common = {
@@ -142,7 +146,8 @@ async function planChild(
       input: child.input,
       steps_total: graph?.steps.length ?? 0,
       step_budgets: graph && stepBudgets(graph),
-      fields: open.fields ?? undefined,
+      // As this advance leaves them.
+      fields: fields ?? open.fields ?? undefined,
     };
   }
   const { name, version: number } = child.workflow;

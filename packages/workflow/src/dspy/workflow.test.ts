@@ -29,7 +29,7 @@ describe("a workflow of nodes and edges", () => {
       ["note", "value", undefined, "tests"],
     ]);
     expect(definition).toMatchObject({
-      name: "Patch review",
+      name: "wf-review",
       tags: ["agent", "go"],
       failure: { onFailure: "stop" },
       context: {

@@ -26,7 +26,8 @@ export function compileDspy(document: Value, report: Report): Definition | undef
   }));
   const steps = finishSteps(drafts, { names: {}, report });
   return {
-    name: raw.name ?? "",
+    // The interfaces of that system know a workflow by its id.
+    name: raw.id || (raw.name ?? ""),
     ...(isBlank(raw.description) ? {} : { description: raw.description ?? "" }),
     ...(raw.tags === undefined ? {} : { tags: raw.tags.toSorted() }),
     failure: { onFailure: "stop" },
