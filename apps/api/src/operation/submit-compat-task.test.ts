@@ -80,7 +80,10 @@ async function createBench() {
     deps,
     // A new one each time remembers nothing of the nodes.
     submit: (draft: typeof blank & { payload: object }) =>
-      createSubmitCompatTask({ deps, submitTask, definitions: createDefinitionCache() })(caller, { ...draft, payload: { ...draft.payload } }),
+      createSubmitCompatTask({ deps, submitTask, definitions: createDefinitionCache() })(caller, {
+        ...draft,
+        payload: { ...draft.payload },
+      }),
     async find(id: string) {
       const key = (await findKeys(db, namespaceId, [id])).get(id);
       return key === undefined ? undefined : (await getTaskDetails(db, namespaceId, [key]))[0];
