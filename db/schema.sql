@@ -658,7 +658,7 @@ create function drover.sort_key(task_id bigint, priority integer)
   returns bigint language sql immutable;
 create function drover.step_json(p_step drover.step)
   returns json language sql stable;
-create function drover.stop_units(p_run_id bigint, p_reason text)
+create function drover.stop_units(p_stops json, p_cancels json)
   returns void language plpgsql;
 create function drover.submit(p_namespace_id integer, p_actor text, p_queue_ids integer[], p_payloads json[], p_executions json[], p_retries json[], p_labels jsonb[], p_priorities integer[], p_timeouts integer[], p_delays_ms bigint[], p_hints text[] DEFAULT NULL::text[])
   returns bigint[] language plpgsql;
