@@ -3,8 +3,10 @@ import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
 import { LimitService } from "@drover/proto/drover/limit";
 import { NodeService } from "@drover/proto/drover/node";
+import { RunService } from "@drover/proto/drover/run";
 import { ScheduleService } from "@drover/proto/drover/schedule";
 import { TaskService } from "@drover/proto/drover/task";
+import { WorkflowService } from "@drover/proto/drover/workflow";
 import { runDrover } from "./run.ts";
 import type { Terminal, World } from "./world.ts";
 
@@ -22,6 +24,8 @@ export interface TestDroverOptions {
   schedules?: Partial<ServiceImpl<typeof ScheduleService>>;
   limits?: Partial<ServiceImpl<typeof LimitService>>;
   budgets?: Partial<ServiceImpl<typeof BudgetService>>;
+  workflows?: Partial<ServiceImpl<typeof WorkflowService>>;
+  runs?: Partial<ServiceImpl<typeof RunService>>;
   env?: Record<string, string>;
   stdin?: string;
   stop?: AbortSignal;
@@ -38,6 +42,8 @@ export function createTestDrover(options: TestDroverOptions = {}): (...args: str
     schedules = {},
     limits = {},
     budgets = {},
+    workflows = {},
+    runs = {},
     env = {},
     stdin = "",
     columns,
@@ -50,7 +56,9 @@ export function createTestDrover(options: TestDroverOptions = {}): (...args: str
       .service(NodeService, nodes)
       .service(ScheduleService, schedules)
       .service(LimitService, limits)
-      .service(BudgetService, budgets);
+      .service(BudgetService, budgets)
+      .service(WorkflowService, workflows)
+      .service(RunService, runs);
   return async (...args) => {
     const [stdout, stderr] = [createTerminal(columns), createTerminal(columns)];
     const world: World = {

@@ -1,10 +1,9 @@
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startUp } from "../testing-up.ts";
 
 const main = join(import.meta.dirname, "../main.ts");
 let dataDir = "";
@@ -13,20 +12,6 @@ beforeAll(() => {
   dataDir = mkdtempSync(join(tmpdir(), "drover-up-"));
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
-
-/** Starts everything in the test's own folder, on ports that the system chooses. */
-async function startUp() {
-  const env = { PATH: process.env["PATH"], DROVER_AGENT_LISTEN: "127.0.0.1:0", DROVER_AGENT_DOCKER: "false" };
-  const args = [main, "up", "--json", "--process", "--node", "test-up", "--data", dataDir, "--listen", "127.0.0.1:0"];
-  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-  const err = text(child.stderr);
-  const ended = once(child, "exit").then(async ([code, signal]: unknown[]) => ({ code, signal, err: await err }));
-  const [first] = (await Promise.race([once(child.stdout, "data"), ended.then(({ err: said }) => [`"${said}"`])])) as [
-    Buffer,
-  ];
-  const { urls, node } = JSON.parse(String(first)) as { urls: string[]; node: { state: string; executors: string[] } };
-  return { child, ended, address: urls[0] ?? "", node };
-}
 
 /** The programs, by name, that run for the folder; the embedded PostgreSQL is one of them. */
 function processesOf(folder: string): { pid: number; name: string }[] {
@@ -52,7 +37,7 @@ function pidOf(name: string): number {
 
 describe("drover up", () => {
   it("runs a task, and at SIGTERM stops everything and exits with 0", async () => {
-    const { child, ended, address, node } = await startUp();
+    const { child, ended, address, node } = await startUp(dataDir);
     expect(node).toMatchObject({ state: "ready", executors: ["process"] });
     const args = [main, "task", "submit", "--address", address, "--process", "--logs", "--", "echo", "hello"];
     expect(execFileSync(process.execPath, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })).toBe(
@@ -64,7 +49,7 @@ describe("drover up", () => {
   }, 60_000);
 
   it("says which program ended, stops the other, and exits with 1", async () => {
-    const { ended } = await startUp();
+    const { ended } = await startUp(dataDir);
     process.kill(pidOf("apps/agent/"), "SIGKILL");
     const { code, err } = await ended;
     expect(code).toBe(1);
@@ -73,7 +58,7 @@ describe("drover up", () => {
   }, 60_000);
 
   it("leaves nothing behind when it is killed itself", async () => {
-    const { child, ended } = await startUp();
+    const { child, ended } = await startUp(dataDir);
     child.kill("SIGKILL");
     await ended;
     await expect.poll(() => processesOf(dataDir), { timeout: 30_000 }).toEqual([]);
