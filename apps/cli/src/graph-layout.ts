@@ -10,6 +10,8 @@ export interface LayoutLine {
   index: number;
   /** What is drawn before its name. */
   prefix: string;
+  /** What is drawn before what belongs to it, in lines of its own. */
+  below: string;
   /** Where ways come together: the steps that it waits for. Empty for a step with one need or none. */
   joins: string[];
 }
@@ -48,7 +50,7 @@ export function layoutGraph(steps: readonly LayoutStep[]): LayoutLine[] {
   for (let item = open.pop(); item !== undefined; item = open.pop()) {
     const { index, prefix, below } = item;
     const own = needs[index] ?? [];
-    lines.push({ index, prefix, joins: own.length > 1 ? own.map((need) => steps[need]?.id ?? "") : [] });
+    lines.push({ index, prefix, below, joins: own.length > 1 ? own.map((need) => steps[need]?.id ?? "") : [] });
     pushBelow(index, below);
   }
   return lines;

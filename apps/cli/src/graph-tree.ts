@@ -11,7 +11,7 @@ export const graphColumns: Column[] = [
 /** A graph as rows: a tree of steps, what each does, and when. */
 export function graphRows(steps: readonly GraphStep[], indent = ""): (Cell | string)[][] {
   const lines = layoutGraph(steps.map(({ id, needs }) => ({ id, needs: needs.map(({ from }) => from) })));
-  return lines.flatMap(({ index, prefix, joins }) => {
+  return lines.flatMap(({ index, prefix, below, joins }) => {
     const step = steps[index];
     if (step === undefined) return [];
     const own = [
@@ -19,7 +19,7 @@ export function graphRows(steps: readonly GraphStep[], indent = ""): (Cell | str
       step.work,
       [...(joins.length > 0 ? [afterText(step)] : wayText(step)), ...step.notes].join(", "),
     ];
-    return [own, ...graphRows(step.body, `${indent}${" ".repeat(prefix.length)}  : `)];
+    return [own, ...graphRows(step.body, `${indent}${below}  : `)];
   });
 }
 

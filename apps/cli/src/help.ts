@@ -14,7 +14,7 @@ export function renderHelp(words: readonly string[], commands: readonly Command[
   const listed = commands.filter((each) => name === "" || each.name.startsWith(`${name} `));
   const title =
     name === ""
-      ? "Drover runs tasks on hosts of your own, in containers or as processes."
+      ? "Drover runs tasks and workflows on hosts of your own, in containers, as processes, by models."
       : `Commands of drover ${name}.`;
   return sections([
     title,

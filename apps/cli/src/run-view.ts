@@ -129,10 +129,11 @@ export function stepStateCell({ state }: RunStep): Cell {
   return { text: word, ...(color && { color }) };
 }
 
-/** What there is to say about a step: its error, or what it waits for. */
-export function stepNote({ error, waitingFor, state }: RunStep): string {
+/** What there is to say about a step: its error, and in which nested run; or what it waits for. */
+export function stepNote({ error, waitingFor, state, childRunId }: RunStep): string {
   if (error === undefined)
     return waitingFor === "" || waitingFor.startsWith("until ") ? waitingFor : `for ${waitingFor}`;
   // Why a step was skipped is its error's class.
-  return stepStateWord(state) === "skipped" ? error.message || error.class.replaceAll("_", " ") : errorText(error);
+  if (stepStateWord(state) === "skipped") return error.message || error.class.replaceAll("_", " ");
+  return childRunId === "" ? errorText(error) : `${errorText(error)} (${childRunId})`;
 }

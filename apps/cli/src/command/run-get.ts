@@ -33,7 +33,7 @@ function showRun({ output }: Context, run: Run): void {
     runStepColumns,
     layoutRun(run).flatMap(({ index, prefix }) => {
       const step = run.steps[index];
-      return step === undefined ? [] : [runStepRow(step, prefix, nowMs)];
+      return step === undefined ? [] : [runStepRow(step, prefix, nowMs, step.childRunId)];
     }),
   );
   if (run.output !== undefined) showOutput(run, output);
