@@ -76,13 +76,14 @@ export async function runDev({ root, data, listen, dockerHost, env, screen, sign
   screen.line(`Stopped. The data stays in ${place}.`);
 }
 
-/** Three ways to talk to it, to be typed in the root of the clone. */
+/** Ways to talk to it, to be typed in the root of the clone. */
 export function commandsToTry(api: string): string[] {
   const task = { task: { execution: { executor: "EXECUTOR_PROCESS", command: ["echo", "hello"] } } };
-  const isDefault = api === "http://127.0.0.1:9097";
+  const address = api === "http://127.0.0.1:9097" ? "" : `--address ${api} `;
   return [
     `curl -s -H 'content-type: application/json' -d '${JSON.stringify(task)}' ${api}/drover.v1.TaskService/SubmitTask`,
-    `npm run -s drover -- task submit ${isDefault ? "" : `--address ${api} `}--process --logs -- echo hello`,
+    `npm run -s drover -- task submit ${address}--process --logs -- echo hello`,
+    `npm run -s drover -- workflow run docs/example/document-report.yaml ${address}--watch -i "documents=[\\"$PWD/README.md\\"]"`,
     `npx buf curl --protocol grpc --http2-prior-knowledge -d '{}' ${api}/drover.v1.NodeService/ListNodes`,
   ];
 }

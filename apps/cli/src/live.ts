@@ -12,7 +12,8 @@ export interface Live {
 /** Makes an area of lines; one that is too long is cut by the terminal, since a line that wraps would take two. */
 export function createLive(terminal: Terminal): Live {
   let drawn = 0;
-  const home = () => (drawn > 0 ? `\u001B[${drawn}A` : "");
+  // The cursor may stand behind what a person has typed, such as ^C.
+  const home = () => (drawn > 0 ? `\r\u001B[${drawn}A` : "");
   return {
     get height() {
       return Math.max(5, (terminal.rows || 24) - 1);

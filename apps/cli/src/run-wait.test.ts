@@ -89,8 +89,8 @@ describe("watching a run", () => {
     expect(frames).toHaveLength(5);
     expect(frames[1]).toContain("extract  running  1/100");
     // Up to the first of five lines, without removing them first.
-    expect(frames[2]?.startsWith("\u001B[5Areport 2  run-1  running  0 of 2 steps")).toBe(true);
-    expect(frames[4]).toContain("\u001B[5A\u001B[Jreport 2  run-1  completed  2 of 2 steps  12s\n\nSTEP ");
+    expect(frames[2]?.startsWith("\r\u001B[5Areport 2  run-1  running  0 of 2 steps")).toBe(true);
+    expect(frames[4]).toContain("\r\u001B[5A\u001B[Jreport 2  run-1  completed  2 of 2 steps  12s\n\nSTEP ");
     expect(frames[4]?.split("\u001B[J").at(-1)).toMatch(/\nextract +completed +100\/100 .*\nend +completed/);
   });
 
