@@ -3,9 +3,9 @@ import type { Json } from "./json.ts";
 import type { ScheduleTiming } from "./schedule.ts";
 import { findSimilar } from "./similar.ts";
 import { isTimeZone } from "./time-zone.ts";
-import type { Scope } from "./workflow/reference.ts";
-import { render } from "./workflow/template-render.ts";
-import { parseTemplate } from "./workflow/template.ts";
+import type { Scope } from "./workflow/expression/reference.ts";
+import { render } from "./workflow/expression/template-render.ts";
+import { parseTemplate } from "./workflow/expression/template.ts";
 
 export interface ScheduleFault {
   field: string;

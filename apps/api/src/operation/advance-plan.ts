@@ -1,7 +1,7 @@
 import type { TakenRun } from "@drover/db/query/advance";
 import type { NewRun } from "@drover/db/query/run-start";
 import type { Json } from "@drover/domain/json";
-import type { AdvanceAnswer, StepWrite } from "@drover/domain/workflow/advance-answer";
+import type { AdvanceAnswer, StepWrite } from "@drover/domain/workflow/engine/advance-answer";
 
 /** What one transaction writes about all runs that it advances, in the form that drover.write_advance reads. */
 export interface Plan {

@@ -12,7 +12,7 @@ import {
   type TakenRun,
 } from "@drover/db/query/advance";
 import type { Json } from "@drover/domain/json";
-import type { Known, Missing, StepError, StepRow } from "@drover/domain/workflow/advance-question";
+import type { Known, Missing, StepError, StepRow } from "@drover/domain/workflow/engine/advance-question";
 import type { Graph } from "@drover/domain/workflow/definition";
 import { stepAt } from "@drover/domain/workflow/graph-index";
 import { viewOutput } from "@drover/domain/workflow/output";

@@ -1,8 +1,8 @@
 import type { TakenRun, TakenSignal } from "@drover/db/query/advance";
 import type { Json } from "@drover/domain/json";
 import { formatRunId } from "@drover/domain/run-id";
-import { advance } from "@drover/domain/workflow/advance";
-import type { AdvanceQuestion, RunFacts, Signal } from "@drover/domain/workflow/advance-question";
+import { advance } from "@drover/domain/workflow/engine/advance";
+import type { AdvanceQuestion, RunFacts, Signal } from "@drover/domain/workflow/engine/advance-question";
 import type { JsonSchema } from "@drover/domain/workflow/definition";
 import { graphAt } from "@drover/domain/workflow/graph-index";
 import { asRow, createReading, type Reading } from "./advance-reader.ts";

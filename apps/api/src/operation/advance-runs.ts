@@ -3,7 +3,7 @@ import { takeRuns, type TakenRun, writeAdvance } from "@drover/db/query/advance"
 import { DroverError } from "@drover/domain/error";
 import { formatRunId } from "@drover/domain/run-id";
 import { validateJson } from "@drover/workflow/validate";
-import type { Missing } from "@drover/domain/workflow/advance-question";
+import type { Missing } from "@drover/domain/workflow/engine/advance-question";
 import { createPlan, type Plan } from "./advance-plan.ts";
 import { loadMissing, type Reading } from "./advance-reader.ts";
 import { createDecision, type Decision } from "./advance-run.ts";

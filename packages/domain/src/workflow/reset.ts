@@ -1,4 +1,4 @@
-import type { StepRow } from "./advance-question.ts";
+import type { StepRow } from "./engine/advance-question.ts";
 import type { Graph } from "./definition.ts";
 import { indexGraph, stepAt } from "./graph-index.ts";
 

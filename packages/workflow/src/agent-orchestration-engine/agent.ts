@@ -1,5 +1,5 @@
 import type { LlmWork, Step } from "@drover/domain/workflow/definition";
-import { printReference } from "@drover/domain/workflow/reference";
+import { printReference } from "@drover/domain/workflow/expression/reference";
 import type { Draft, Use } from "../check/draft.ts";
 import { providerOf } from "../provider.ts";
 import { compileTools, splitModel } from "../drover/llm.ts";

@@ -1,7 +1,7 @@
 import type { JsonSchema } from "@drover/domain/workflow/definition";
-import { parseExpression } from "@drover/domain/workflow/expression";
-import { printReference, type Reference } from "@drover/domain/workflow/reference";
-import { templateReferences } from "@drover/domain/workflow/template";
+import { parseExpression } from "@drover/domain/workflow/expression/expression";
+import { printReference, type Reference } from "@drover/domain/workflow/expression/reference";
+import { templateReferences } from "@drover/domain/workflow/expression/template";
 import { within } from "../shape/template.ts";
 import { quote, suggest, type Path } from "../source/fault.ts";
 import type { Report } from "../source/report.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
-import { render } from "@drover/domain/workflow/template-render";
+import { render } from "@drover/domain/workflow/expression/template-render";
 import type { Json } from "@drover/domain/json";
 import { createReport } from "../source/report.ts";
 import { compileCode } from "./code.ts";

@@ -1,4 +1,4 @@
-import { printReference } from "@drover/domain/workflow/reference";
+import { printReference } from "@drover/domain/workflow/expression/reference";
 import { fillPlaceholders } from "../shape/placeholder.ts";
 import { quote, suggest } from "../source/fault.ts";
 import type { Report } from "../source/report.ts";

@@ -1,6 +1,6 @@
 import type { Execution, Resources } from "@drover/domain/execution";
 import type { Json } from "@drover/domain/json";
-import { parseExpression } from "@drover/domain/workflow/expression";
+import { parseExpression } from "@drover/domain/workflow/expression/expression";
 import type { JsonSchema, TaskWork } from "@drover/domain/workflow/definition";
 import type { Use } from "../check/draft.ts";
 import type { Placed } from "../shape/shape.ts";

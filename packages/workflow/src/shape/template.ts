@@ -1,6 +1,6 @@
 import type { Json } from "@drover/domain/json";
-import { parseExpression } from "@drover/domain/workflow/expression";
-import { templateFaults } from "@drover/domain/workflow/template";
+import { parseExpression } from "@drover/domain/workflow/expression/expression";
+import { templateFaults } from "@drover/domain/workflow/expression/template";
 import type { Path } from "../source/fault.ts";
 import type { Report } from "../source/report.ts";
 import type { Value } from "../source/value.ts";
