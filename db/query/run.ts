@@ -117,7 +117,9 @@ export function listRuns(db: Executor, namespaceId: number, filter: RunFilter, l
 
 /** A row of a step with its times and, where asked for, what it gave. */
 export interface StepRow extends StepFacts {
+  /** Stored as others see it, or raw: the task's result. */
   output: Json;
+  is_stored: boolean;
   started_at: Date;
   finished_at: Date | null;
   task_name: string | null;
@@ -139,7 +141,7 @@ export async function listSteps(
   const { number = null, items, after = { number: -1, item: -1 }, limit, outputs } = options;
   const rows = await db.run<{ step: StepFacts } & Omit<StepRow, keyof StepFacts>>(sql`
     select drover.step_json(s) as step, s.started_at, s.finished_at, t.name as task_name,
-           coalesce(f.attempt, l.attempt) as attempt,
+           coalesce(f.attempt, l.attempt) as attempt, s.output is not null as is_stored,
            case when ${outputs}::boolean then coalesce(s.output, f.result, c.output) end as output
       from drover.step s
       left join drover.task t on t.id = s.task_id
@@ -160,7 +162,7 @@ export async function listStepsOfRuns(db: Executor, runKeys: readonly string[]):
   type Row = { run_id: string; step: StepFacts } & Omit<StepRow, keyof StepFacts>;
   const rows = await db.run<Row>(sql`
     select s.run_id, drover.step_json(s) as step, s.started_at, s.finished_at, t.name as task_name,
-           coalesce(f.attempt, l.attempt, p.attempt) as attempt, coalesce(s.output, f.result, c.output) as output
+           coalesce(f.attempt, l.attempt, p.attempt) as attempt, coalesce(s.output, f.result, c.output) as output, s.output is not null as is_stored
       from drover.step s
       left join drover.task t on t.id = s.task_id
       left join drover.task_final f on f.task_id = s.task_id

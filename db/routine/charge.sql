@@ -128,10 +128,13 @@ set enable_seqscan = off
 as $$
   insert into drover.ledger (id, at, kind, namespace_id, task_id, run_id, root_run_id, workflow, step, gpu_ms)
   select drover.next_id(), clock_timestamp(), 'gpu', t.namespace_id, t.id, t.run_id, r.root_run_id, f.name,
-         '#' || t.step_number, greatest(0, u.gpu_count * floor(extract(epoch from clock_timestamp() - u.started_at) * 1000))::bigint
+         -- Of a body only its place is told: the id lies deep in the definition.
+         coalesce(case when r.body is null then v.definition -> 'steps' -> t.step_number ->> 'id' end,
+           r.body || '/#' || t.step_number, '#' || t.step_number), greatest(0, u.gpu_count * floor(extract(epoch from clock_timestamp() - u.started_at) * 1000))::bigint
     from unnest(p_task_ids, p_gpu_counts, p_started_ats) as u (task_id, gpu_count, started_at)
     join drover.task t on t.id = u.task_id
     left join drover.workflow_run r on r.id = t.run_id
+    left join drover.workflow_version v on v.id = r.version_id
     left join drover.workflow f on f.id = r.workflow_id;
 $$;
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { endOf, programEnv, programFile, type ProgramOptions } from "./program.ts";
+import { endOf, programEnv, programFile, type ProgramOptions, shareEnv } from "./program.ts";
 import type { World } from "./world.ts";
 
 /** A program of Drover that runs under `drover up`. */
@@ -26,7 +26,7 @@ export interface ChildOptions extends ProgramOptions {
 export function startChild({ world, program, args = [], env = {}, onLine }: ChildOptions): Child {
   const command = ["--import", stopWithParent, programFile(world, program), ...args];
   const child = spawn(world.programs.node, command, {
-    env: programEnv(world, env),
+    env: shareEnv(program, programEnv(world, env)),
     stdio: ["pipe", "pipe", "pipe"],
     detached: true,
   });

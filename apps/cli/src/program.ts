@@ -48,7 +48,15 @@ export function programEnv({ env }: World, own: Readonly<Record<string, string |
   return Object.fromEntries(merged);
 }
 
+/** The environment of one of several programs that are started together: keys of providers are for the agent alone. */
+export function shareEnv(program: "api" | "agent", env: Readonly<Record<string, string>>): Record<string, string> {
+  if (program === "agent") return { ...env };
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !forAgents.test(name)));
+}
+
 const clientOnly = ["DROVER_ADDRESS", "DROVER_NAMESPACE"];
+
+const forAgents = /^(DROVER_AGENT|OPENAI|ANTHROPIC|GOOGLE|GEMINI|OLLAMA)_/;
 
 /** How a process ended. */
 export function endOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {

@@ -78,10 +78,14 @@ export function checkInput(definition: Definition, given: Json): Json {
   const input = withDefaults(definition.input, given);
   const faults = validateJson(definition.input, input);
   if (faults.length === 0) return input;
-  throw new DroverError("invalid", `The input does not fit workflow "${definition.name}": ${faults.join("; ")}.`, {
-    fields: faults.map((message) => ({ field: "input", message })),
-    hint: `See what it expects with "drover workflow get ${definition.name}".`,
-  });
+  throw new DroverError(
+    "invalid",
+    `The input does not fit workflow "${definition.name}": ${faults.map((fault) => fault.replace(/\.$/, "")).join("; ")}.`,
+    {
+      fields: faults.map((message) => ({ field: "input", message })),
+      hint: `See what it expects with "drover workflow get ${definition.name}".`,
+    },
+  );
 }
 
 /** Values of the state fields at the start: those of the input, then the defaults. */

@@ -4,7 +4,6 @@ import { register } from "@drover/db/node/register";
 import { sync } from "@drover/db/node/sync";
 import { ensureQueue } from "@drover/db/query/queue";
 import { submit } from "@drover/db/query/submit";
-import { formatRunId } from "@drover/domain/run-id";
 import {
   BudgetAction,
   BudgetPeriod,
@@ -13,6 +12,8 @@ import {
   ReportDimension,
   ReportPeriod,
 } from "@drover/proto/drover/budget";
+import { RunService } from "@drover/proto/drover/run";
+import { WorkflowService } from "@drover/proto/drover/workflow";
 import { LimitMetric, LimitService, LimitWindow } from "@drover/proto/drover/limit";
 import { TaskService, TaskState } from "@drover/proto/drover/task";
 import { formatTaskKey } from "@drover/domain/task-id";
@@ -150,8 +151,10 @@ describe("BudgetService", () => {
 
   it("reports what was spent, and what a run cost", async () => {
     const { budgets } = setup();
-    const runId = formatRunId(78n);
-    await call(2, { workflow: "letters", rootRunId: "78", runId: "78", step: "write" });
+    const workflows = createClient(WorkflowService, api.transport);
+    await workflows.applyWorkflow({ source: "drover: workflow/v1\nname: letters\nsteps: {write: {value: 1}}" });
+    const { id: runId } = await createClient(RunService, api.transport).startRun({ workflow: "letters" });
+    await call(2, { workflow: "letters", rootRunId: runId, runId, step: "write" });
     expect(await work()).toBe(2);
     const report = await budgets.getReport({
       by: [ReportDimension.WORKFLOW, ReportDimension.RUN],
@@ -200,7 +203,7 @@ describe("BudgetService", () => {
     for (const request of [{}, { period: ReportPeriod.TODAY, from: at(1) }, { from: at(9), to: at(1) }]) {
       expect((await faultOf(budgets.getReport(request))).code).toBe(Code.InvalidArgument);
     }
-    expect((await faultOf(budgets.getRunCost({ runId: "78" }))).rawMessage).toContain("Expected the id of a run");
+    expect((await faultOf(budgets.getRunCost({ runId: "78" }))).rawMessage).toContain('Run "78" does not exist');
   });
 
   it("adds prices to their history, never to the past", async () => {

@@ -8,6 +8,7 @@ import { formatRunId, parseRunId } from "@drover/domain/run-id";
 import type { BudgetService } from "@drover/proto/drover/budget";
 import type { Deps } from "../operation/context.ts";
 import { budgetNotFound, deleteBudget } from "../operation/delete-budget.ts";
+import { findRun } from "../operation/find-run.ts";
 import { setBudget } from "../operation/set-budget.ts";
 import { setPrice } from "../operation/set-price.ts";
 import { budgetDraft, budgetMessage, costMessage, priceMessage, reportKeys, sumCosts } from "./budget-message.ts";
@@ -60,8 +61,9 @@ export function budgetService(deps: Deps): ServiceImpl<typeof BudgetService> {
       };
     },
     async getRunCost({ runId }, context) {
-      const key = keyOf(runId);
-      const namespaceId = await deps.directory.namespaceId(callerOf(context).namespace);
+      const caller = callerOf(context);
+      const { key } = await findRun(deps, caller, runId);
+      const namespaceId = await deps.directory.namespaceId(caller.namespace);
       const [costs, steps, budgets] = await Promise.all([
         runCost(deps.db, [key]),
         stepCosts(deps.db, key),

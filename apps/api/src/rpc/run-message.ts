@@ -10,6 +10,7 @@ import {
   type RunState as RunStateName,
   type StepState as StepStateName,
 } from "@drover/domain/workflow/lifecycle";
+import { viewOutput } from "@drover/domain/workflow/output";
 import { type Run, RunSchema, RunState, type RunStep, RunStepSchema, StepState } from "@drover/proto/drover/run";
 import { valueMessage } from "./task-message.ts";
 
@@ -56,11 +57,12 @@ export function stepMessage(step: Step, row: StepRow | undefined, isOver: boolea
     item: -1,
     needs: [...new Set((step.needs ?? []).map((edge) => edge.from))],
     state: isOver ? StepState.SKIPPED : StepState.PENDING,
-    ...(row && stepInit(row)),
+    ...(row && stepInit(step, row)),
   });
 }
 
-function stepInit(row: StepRow): MessageInitShape<typeof RunStepSchema> {
+function stepInit(step: Step, row: StepRow): MessageInitShape<typeof RunStepSchema> {
+  const output = row.is_stored ? row.output : viewOutput(step.work, row.output);
   const { total, ended, untilMs, event, approvers, message } = row.data ?? {};
   const deciders = Array.isArray(approvers) ? approvers.map((name) => JSON.stringify(name).slice(1, -1)) : undefined;
   const waits = [
@@ -74,7 +76,7 @@ function stepInit(row: StepRow): MessageInitShape<typeof RunStepSchema> {
     item: row.item,
     taskId: row.taskId === null ? "" : (row.task_name ?? formatTaskKey(BigInt(row.taskId))),
     childRunId: row.childRunId === null ? "" : formatRunId(row.childRunId),
-    ...(row.output !== null && { output: valueMessage(row.output) }),
+    ...(output !== null && { output: valueMessage(output) }),
     ...(row.error !== null && { error: { class: row.error.class, message: row.error.message } }),
     startedAt: timestampFromDate(row.started_at),
     ...(row.finished_at !== null && { finishedAt: timestampFromDate(row.finished_at) }),

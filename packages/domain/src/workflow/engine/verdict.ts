@@ -16,7 +16,8 @@ export function decideEnd(
   const share = failed / counts.total;
   const tooMany = policy?.maxFailedShare !== undefined && share > policy.maxFailedShare;
   const isLost = stopping === "failed" || tooMany || counts.completed === 0;
-  const what = `${failed} of ${counts.total} steps failed${counts.skipped > 0 ? `, ${counts.skipped} were skipped` : ""}.`;
+  const skipped = counts.skipped === 0 ? "" : `, ${counts.skipped} ${counts.skipped === 1 ? "was" : "were"} skipped`;
+  const what = `${failed} of ${counts.total} steps failed${skipped}.`;
   return ended(isLost ? "failed" : "partially_completed", "step_failed", reason || what);
 }
 
