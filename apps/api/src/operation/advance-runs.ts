@@ -37,7 +37,7 @@ export function createAdvanceRuns({
   deps,
   definitions,
   maxRuns = 200,
-  maxSignals = 5000,
+  maxSignals = 2000,
   onFault,
 }: AdvanceOptions): () => Promise<Advanced> {
   const resolveUnits = createUnitResolver({ deps });
