@@ -29,8 +29,8 @@ import { taskService } from "./rpc/task.ts";
 import type { Validation } from "./rpc/validate.ts";
 import { workerService } from "./rpc/worker.ts";
 import { workflowService } from "./rpc/workflow.ts";
-import type { RunWatch } from "./run-watch.ts";
-import type { TaskWatch } from "./watch.ts";
+import type { RunWatch } from "./watch/run.ts";
+import type { TaskWatch } from "./watch/task.ts";
 
 /** The services of the contract that this server speaks. */
 export const services = [

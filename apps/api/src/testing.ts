@@ -10,7 +10,7 @@ import { createWaker } from "@drover/db/wake";
 import type { Hono } from "hono";
 import { createApp } from "./app.ts";
 import { metrics as declarations } from "./metric.ts";
-import { collectMetrics } from "./metrics-collect.ts";
+import { collectMetrics } from "./metric/collect.ts";
 import { createAdvanceRuns } from "./operation/advance-runs.ts";
 import type { Deps } from "./operation/context.ts";
 import { createDefinitionCache } from "./operation/definition-cache.ts";
@@ -20,8 +20,8 @@ import { createServingStates } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors.ts";
 import { createSizeOptions } from "./rpc/size.ts";
 import { createValidation } from "./rpc/validate.ts";
-import { createRunWatch } from "./run-watch.ts";
-import { createTaskWatch } from "./watch.ts";
+import { createRunWatch } from "./watch/run.ts";
+import { createTaskWatch } from "./watch/task.ts";
 
 export interface TestApi {
   /** To the RPC services, without a port. */

@@ -4,13 +4,13 @@ import { DroverError } from "@drover/domain/error";
 import { formatRunId } from "@drover/domain/run-id";
 import { validateJson } from "@drover/workflow/validate";
 import type { Missing } from "@drover/domain/workflow/engine/advance-question";
-import { createPlan, type Plan } from "./advance-plan.ts";
-import { loadMissing, type Reading } from "./advance-reader.ts";
-import { createDecision, type Decision } from "./advance-run.ts";
-import { createUnitResolver } from "./advance-unit.ts";
+import { createPlan, type Plan } from "./advance/plan.ts";
+import { loadMissing, type Reading } from "./advance/reader.ts";
+import { createDecision, type Decision } from "./advance/run.ts";
+import { createUnitResolver } from "./advance/unit.ts";
 import type { Deps } from "./context.ts";
 import type { DefinitionCache } from "./definition-cache.ts";
-import { createIds } from "./id-source.ts";
+import { createIds } from "./advance/id.ts";
 
 export interface AdvanceOptions {
   deps: Deps;

@@ -21,7 +21,7 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createMetrics } from "@drover/daemon/metric";
 import { metrics as declarations } from "../metric.ts";
-import { collectMetrics } from "../metrics-collect.ts";
+import { collectMetrics } from "../metric/collect.ts";
 import { createTestApi, type TestApi } from "../testing.ts";
 
 let api: TestApi;

@@ -19,7 +19,7 @@ import { findRun } from "../operation/find-run.ts";
 import { resumeRun } from "../operation/resume-run.ts";
 import { sendEvent } from "../operation/send-event.ts";
 import { startRun } from "../operation/start-run.ts";
-import type { RunWatch } from "../run-watch.ts";
+import type { RunWatch } from "../watch/run.ts";
 import { callerOf } from "./caller.ts";
 import { runDetailMessage, runMessage, runStates, stepMessage } from "./run-message.ts";
 

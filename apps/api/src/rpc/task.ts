@@ -29,7 +29,7 @@ import type { DefinitionCache } from "../operation/definition-cache.ts";
 import { findTaskKey, findTaskKeys, taskNotFound } from "../operation/find-task.ts";
 import { retryTask } from "../operation/retry-task.ts";
 import type { SubmitTask } from "../operation/submit-task.ts";
-import type { TaskWatch } from "../watch.ts";
+import type { TaskWatch } from "../watch/task.ts";
 import { callerOf } from "./caller.ts";
 import { readLogs } from "./task-log.ts";
 import { stateNumbers, taskDetailMessage, taskMessage } from "./task-message.ts";

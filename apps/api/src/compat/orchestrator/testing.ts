@@ -12,15 +12,15 @@ import { createDirectSource } from "@drover/worker/direct";
 import { createWorker, type Handler } from "@drover/worker/worker";
 import { createApp } from "../../app.ts";
 import { listen } from "../../listen.ts";
-import { createAdvanceLoop } from "../../advance-loop.ts";
+import { createAdvanceLoop } from "../../loop/advance.ts";
 import { metrics as declarations } from "../../metric.ts";
-import { collectMetrics } from "../../metrics-collect.ts";
+import { collectMetrics } from "../../metric/collect.ts";
 import { createDefinitionCache } from "../../operation/definition-cache.ts";
 import { createSubmitTask } from "../../operation/submit-task.ts";
 import { createInterceptors } from "../../rpc/interceptors.ts";
 import { createValidation } from "../../rpc/validate.ts";
-import { createRunWatch } from "../../run-watch.ts";
-import { createTaskWatch } from "../../watch.ts";
+import { createRunWatch } from "../../watch/run.ts";
+import { createTaskWatch } from "../../watch/task.ts";
 import { orchestratorService } from "./rpc.ts";
 
 /** The orchestrator's interface over a database of its own, and workers that serve it. */

@@ -2,7 +2,7 @@ import type { TaskRow } from "@drover/db/query/task";
 import { isFinal } from "@drover/domain/task";
 import type { Caller, Deps } from "../../../operation/context.ts";
 import { findTaskKeys } from "../../../operation/find-task.ts";
-import type { TaskWatch } from "../../../watch.ts";
+import type { TaskWatch } from "../../../watch/task.ts";
 import { createMailbox } from "./mailbox.ts";
 import { patiently } from "../patiently.ts";
 import { createOpenTasks } from "./repeat.ts";

@@ -9,7 +9,7 @@ import type { DefinitionCache } from "../../../operation/definition-cache.ts";
 import { saveCompatWorkflow } from "../../../operation/save-compat-workflow.ts";
 import { startCompatRun } from "../../../operation/start-compat-run.ts";
 import { callerOf } from "../../../rpc/caller.ts";
-import type { RunWatch } from "../../../run-watch.ts";
+import type { RunWatch } from "../../../watch/run.ts";
 import { refusalOf } from "../refusal.ts";
 import { streamStatus } from "./stream-status.ts";
 

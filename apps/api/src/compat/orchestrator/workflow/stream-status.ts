@@ -8,7 +8,7 @@ import { isFinalRun } from "@drover/domain/workflow/lifecycle";
 import type { WorkflowStatusUpdateSchema } from "@drover/proto/orchestrator/orchestrator";
 import type { Deps } from "../../../operation/context.ts";
 import type { DefinitionCache } from "../../../operation/definition-cache.ts";
-import type { RunWatch } from "../../../run-watch.ts";
+import type { RunWatch } from "../../../watch/run.ts";
 import { patiently } from "../patiently.ts";
 import { compatRun } from "./run-view.ts";
 

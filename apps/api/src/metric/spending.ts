@@ -3,7 +3,7 @@ import type { Executor } from "@drover/db/client";
 import { listNamedBudgets } from "@drover/db/query/budget";
 import { callsHeldBack, spendingToday } from "@drover/db/query/ledger";
 import { listLimits } from "@drover/db/query/limit";
-import type { metrics } from "./metric.ts";
+import type { metrics } from "../metric.ts";
 
 type Handles = Metrics<typeof metrics>["handles"];
 

@@ -14,11 +14,11 @@ import { rowKey } from "@drover/domain/workflow/engine/sheet";
 import { stepBudgets } from "@drover/domain/workflow/step-budget";
 import { isLargerThan } from "@drover/domain/workflow/size";
 import { maxTaskBytes } from "@drover/domain/workflow/engine/task-for";
-import type { PlannedTask, PlannedUnits } from "./advance-plan.ts";
-import type { Deps } from "./context.ts";
-import type { KnownVersion } from "./definition-cache.ts";
-import { chooseExecutor } from "./choose-executor.ts";
-import { checkInput, initialFields, workflowNotFound } from "./start-run.ts";
+import type { PlannedTask, PlannedUnits } from "./plan.ts";
+import type { Deps } from "../context.ts";
+import type { KnownVersion } from "../definition-cache.ts";
+import { chooseExecutor } from "../choose-executor.ts";
+import { checkInput, initialFields, workflowNotFound } from "../start-run.ts";
 
 /** Finds queues for tasks and versions for nested runs; what cannot be started is refused, by the key of its row. */
 export type UnitResolver = (

@@ -4,9 +4,9 @@ import { saveVersion } from "@drover/db/query/workflow";
 import type { Definition } from "@drover/domain/workflow/definition";
 import { ScheduleService } from "@drover/proto/drover/schedule";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { StartRun } from "./operation/fire-schedules.ts";
-import { createScheduleLoop } from "./schedule-loop.ts";
-import { createTestApi, type TestApi } from "./testing.ts";
+import type { StartRun } from "../operation/fire-schedules.ts";
+import { createScheduleLoop } from "./schedule.ts";
+import { createTestApi, type TestApi } from "../testing.ts";
 
 let api: TestApi;
 beforeAll(async () => {

@@ -5,9 +5,9 @@ import { advance } from "@drover/domain/workflow/engine/advance";
 import type { AdvanceQuestion, RunFacts, Signal } from "@drover/domain/workflow/engine/advance-question";
 import type { JsonSchema } from "@drover/domain/workflow/definition";
 import { graphAt } from "@drover/domain/workflow/graph-index";
-import { asRow, createReading, type Reading } from "./advance-reader.ts";
-import type { KnownVersion } from "./definition-cache.ts";
-import { type Ids, IdsExhausted } from "./id-source.ts";
+import { asRow, createReading, type Reading } from "./reader.ts";
+import type { KnownVersion } from "../definition-cache.ts";
+import { type Ids, IdsExhausted } from "./id.ts";
 
 /** One run that is being decided about, as often as something more had to be read. */
 export interface Decision {

@@ -1,9 +1,9 @@
 import { createLog } from "@drover/daemon/log";
 import { createWakeups } from "@drover/db/listen";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createAdvanceLoop } from "./loop/advance.ts";
-import { createDefinitionCache } from "./operation/definition-cache.ts";
-import { openTestRuns, type TestRuns, workerStep } from "./operation/testing-run.ts";
+import { createAdvanceLoop } from "./advance.ts";
+import { createDefinitionCache } from "../operation/definition-cache.ts";
+import { openTestRuns, type TestRuns, workerStep } from "../operation/testing-run.ts";
 
 let house: TestRuns;
 beforeAll(async () => {

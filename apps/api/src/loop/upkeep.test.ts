@@ -10,7 +10,7 @@ import { getTasks } from "@drover/db/query/task";
 import { createTestDatabase, type TestDatabase } from "@drover/db/testing";
 import { createSubmitter } from "@drover/worker/submit";
 import { parseTaskKey } from "@drover/domain/task-id";
-import { createLoops } from "./loops.ts";
+import { createLoops } from "./upkeep.ts";
 
 let database: TestDatabase;
 let db: Database;

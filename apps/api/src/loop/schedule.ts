@@ -2,8 +2,8 @@ import type { Log } from "@drover/daemon/log";
 import { createLoop } from "@drover/daemon/loop";
 import type { Service } from "@drover/daemon/service";
 import type { Wakeups } from "@drover/db/listen";
-import type { Deps } from "./operation/context.ts";
-import { fireSchedules, type StartRun } from "./operation/fire-schedules.ts";
+import type { Deps } from "../operation/context.ts";
+import { fireSchedules, type StartRun } from "../operation/fire-schedules.ts";
 
 export interface ScheduleLoopOptions {
   deps: Deps;

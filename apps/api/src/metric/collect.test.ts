@@ -1,9 +1,9 @@
 import { createMetrics } from "@drover/daemon/metric";
 import { register } from "@drover/db/node/register";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { createOrchestratorBench, type OrchestratorBench } from "./compat/orchestrator/testing.ts";
-import { metrics as declarations } from "./metric.ts";
-import { collectMetrics } from "./metrics-collect.ts";
+import { createOrchestratorBench, type OrchestratorBench } from "../compat/orchestrator/testing.ts";
+import { metrics as declarations } from "../metric.ts";
+import { collectMetrics } from "./collect.ts";
 
 let bench: OrchestratorBench;
 

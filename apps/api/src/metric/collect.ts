@@ -6,8 +6,8 @@ import { countOpenRuns } from "@drover/db/query/run";
 import { listNodes, type NodeRow } from "@drover/db/query/node";
 import { findNamespace } from "@drover/db/query/queue";
 import { countWorkflows } from "@drover/db/query/workflow-list";
-import type { metrics } from "./metric.ts";
-import { collectSpending } from "./metrics-spending.ts";
+import type { metrics } from "../metric.ts";
+import { collectSpending } from "./spending.ts";
 
 type Handles = Metrics<typeof metrics>["handles"];
 

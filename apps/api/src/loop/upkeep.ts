@@ -2,7 +2,7 @@ import { createLoop } from "@drover/daemon/loop";
 import type { Log } from "@drover/daemon/log";
 import type { Service } from "@drover/daemon/service";
 import { promote, sweep, type SweepReport, turnPartitions } from "@drover/db/query/control";
-import type { Deps } from "./operation/context.ts";
+import type { Deps } from "../operation/context.ts";
 
 export interface LoopOptions {
   deps: Deps;
