@@ -1,7 +1,7 @@
 import type { WorkflowFormat } from "@drover/domain/workflow/definition";
 import { formatName } from "./drover/workflow.ts";
-import type { Report } from "./source/report.ts";
-import { describe, type Value } from "./source/value.ts";
+import type { Report } from "@drover/document/source/report";
+import { describe, type Value } from "@drover/document/source/value";
 
 /** Which format a document is in; where it is none, what would make it one is reported. */
 export function recogniseFormat(document: Value, report: Report): WorkflowFormat | undefined {

@@ -5,14 +5,14 @@ import { compileConfigurable } from "./configurable-agents/workflow.ts";
 import { compileDrover } from "./drover/workflow.ts";
 import { compileDspy } from "./dspy/workflow.ts";
 import { recogniseFormat } from "./format.ts";
-import type { Fault } from "./source/fault.ts";
-import { readObject } from "./source/object.ts";
-import { createLines } from "./source/position.ts";
-import { createReport, type Report } from "./source/report.ts";
-import { readText } from "./source/text.ts";
-import type { Value } from "./source/value.ts";
+import type { Fault } from "@drover/document/source/fault";
+import { readObject } from "@drover/document/source/object";
+import { createLines } from "@drover/document/source/position";
+import { createReport, type Report } from "@drover/document/source/report";
+import { readText } from "@drover/document/source/text";
+import type { Value } from "@drover/document/source/value";
 
-export type { Fault } from "./source/fault.ts";
+export type { Fault } from "@drover/document/source/fault";
 
 export interface WorkflowSource {
   /** YAML 1.2 or JSON as it was written; or the JSON value, for callers that have no text: faults then have no lines. */
@@ -36,7 +36,7 @@ const compilers: Record<WorkflowFormat, (document: Value, report: Report) => Def
 /** Compiles a workflow of any known format to the one model inside, or says everything that is wrong with it. */
 export function readWorkflow({ text, json, format: given }: WorkflowSource): WorkflowReading {
   const report = createReport(text === undefined ? undefined : createLines(text));
-  const document = text === undefined ? readObject(json ?? null, report) : readText(text, report);
+  const document = text === undefined ? readObject(json ?? null, report) : readText(text, report, "a workflow");
   const format = document && (given ?? recogniseFormat(document, report));
   const definition = document && format && compilers[format](document, report);
   const { faults, warnings } = report;

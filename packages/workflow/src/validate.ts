@@ -4,8 +4,8 @@ import type { JsonSchema } from "@drover/domain/workflow/definition";
 import { cleanSchema } from "./check/clean.ts";
 import { patternCost } from "./check/pattern.ts";
 import { resolveLocal, schemaFaults } from "./check/schema.ts";
-import { printPath } from "./source/fault.ts";
-import { isObject } from "./source/value.ts";
+import { printPath } from "@drover/document/source/fault";
+import { isObject } from "@drover/document/source/value";
 
 interface Compiled {
   validator: Validator;

@@ -6,11 +6,11 @@ import { compileTools, splitModel } from "../drover/llm.ts";
 import { tool as toolShape } from "../drover/step-shape.ts";
 import { taskKinds } from "../drover/kind.ts";
 import { present } from "../drover/task.ts";
-import type { Placed } from "../shape/shape.ts";
+import type { Placed } from "@drover/document/shape/shape";
 import { fillPlaceholders } from "../shape/placeholder.ts";
-import { quote, suggest } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
-import { describe, isObject } from "../source/value.ts";
+import { quote, suggest } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
+import { describe, isObject } from "@drover/document/source/value";
 import type { Json } from "@drover/domain/json";
 import type { RawAgent } from "./document.ts";
 

@@ -1,6 +1,6 @@
-import { list, record } from "../shape/record.ts";
-import { anything, flag, number, placed, text, word, type Read } from "../shape/shape.ts";
-import { money } from "../shape/unit.ts";
+import { list, record } from "@drover/document/shape/record";
+import { anything, flag, number, placed, text, word, type Read } from "@drover/document/shape/shape";
+import { money } from "@drover/document/shape/unit";
 
 const none = { hasNulls: true } as const;
 const seconds = () => number({ above: 0, max: 31_622_400 });

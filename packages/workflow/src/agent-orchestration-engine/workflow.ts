@@ -1,7 +1,7 @@
 import type { Definition } from "@drover/domain/workflow/definition";
 import { finishSteps } from "../check/finish.ts";
-import type { Report } from "../source/report.ts";
-import { fieldOf, namesOf, type Value } from "../source/value.ts";
+import type { Report } from "@drover/document/source/report";
+import { fieldOf, namesOf, type Value } from "@drover/document/source/value";
 import { compileAgent } from "./agent.ts";
 import { document as shape } from "./document.ts";
 

@@ -1,5 +1,5 @@
 import type { Json } from "@drover/domain/json";
-import { isObject } from "../source/value.ts";
+import { isObject } from "@drover/document/source/value";
 import { keywords } from "./keyword.ts";
 
 const tellOnly = [

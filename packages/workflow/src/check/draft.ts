@@ -1,6 +1,6 @@
 import type { Json } from "@drover/domain/json";
 import type { JsonSchema, Step } from "@drover/domain/workflow/definition";
-import type { Place, Value } from "../source/value.ts";
+import type { Place, Value } from "@drover/document/source/value";
 
 /** A step on its way from a document into a definition. */
 export interface Draft {

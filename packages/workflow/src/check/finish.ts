@@ -1,6 +1,6 @@
 import type { Edge, JsonSchema, Step } from "@drover/domain/workflow/definition";
-import { quote, suggest } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
+import { quote, suggest } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
 import type { Draft, Names, Need, Use } from "./draft.ts";
 import { createUpstream, sortGraph, type Upstream } from "./graph.ts";
 import { checkReferences, referencesOf } from "./reference.ts";

@@ -3,8 +3,8 @@ import { parseExpression } from "@drover/domain/workflow/expression/expression";
 import { printReference, type Reference } from "@drover/domain/workflow/expression/reference";
 import { templateReferences } from "@drover/domain/workflow/expression/template";
 import { within } from "../shape/template.ts";
-import { quote, suggest, type Path } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
+import { quote, suggest, type Path } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
 import type { Draft, Names, Use } from "./draft.ts";
 import { pathFault } from "./schema-path.ts";
 

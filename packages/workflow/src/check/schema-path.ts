@@ -1,7 +1,7 @@
 import type { Json } from "@drover/domain/json";
 import type { JsonSchema } from "@drover/domain/workflow/definition";
-import { quote, suggest } from "../source/fault.ts";
-import { isObject } from "../source/value.ts";
+import { quote, suggest } from "@drover/document/source/fault";
+import { isObject } from "@drover/document/source/value";
 import { resolveLocal } from "./schema.ts";
 
 const open = ["allOf", "anyOf", "oneOf", "if", "patternProperties"];

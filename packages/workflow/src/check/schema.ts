@@ -1,6 +1,6 @@
 import type { Json } from "@drover/domain/json";
 import { findSimilar } from "@drover/domain/similar";
-import { isObject } from "../source/value.ts";
+import { isObject } from "@drover/document/source/value";
 import { cleanSchema } from "./clean.ts";
 import { keywords, typeNames, type KeywordKind } from "./keyword.ts";
 import { patternCost } from "./pattern.ts";

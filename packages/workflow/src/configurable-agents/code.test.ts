@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { render } from "@drover/domain/workflow/expression/template-render";
 import type { Json } from "@drover/domain/json";
-import { createReport } from "../source/report.ts";
+import { createReport } from "@drover/document/source/report";
 import { compileCode } from "./code.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "drover-code-"));

@@ -1,8 +1,8 @@
 import type { Json } from "@drover/domain/json";
 import type { Step, TaskWork } from "@drover/domain/workflow/definition";
 import { literal } from "../shape/template.ts";
-import type { Report } from "../source/report.ts";
-import type { Placed } from "../shape/shape.ts";
+import type { Report } from "@drover/document/source/report";
+import type { Placed } from "@drover/document/shape/shape";
 import type { RawSandbox } from "./document.ts";
 
 const defaultImage = "python:3.12-slim";

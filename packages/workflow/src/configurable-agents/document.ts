@@ -1,10 +1,20 @@
 import { taskShapes } from "../drover/step-shape.ts";
 import { jsonSchema } from "../shape/json-schema.ts";
-import { byKind, list, named, record } from "../shape/record.ts";
-import { anything, flag, mapped, number, placed, text, word, type Placed, type Read } from "../shape/shape.ts";
+import { byKind, list, named, record } from "@drover/document/shape/record";
+import {
+  anything,
+  flag,
+  mapped,
+  number,
+  placed,
+  text,
+  word,
+  type Placed,
+  type Read,
+} from "@drover/document/shape/shape";
 import { expression } from "../shape/template.ts";
-import { size } from "../shape/unit.ts";
-import { isObject, type Value } from "../source/value.ts";
+import { size } from "@drover/document/shape/unit";
+import { isObject, type Value } from "@drover/document/source/value";
 
 const identifier = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 const none = { hasNulls: true } as const;

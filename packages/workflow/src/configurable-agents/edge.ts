@@ -1,9 +1,9 @@
 import type { Exit, Step } from "@drover/domain/workflow/definition";
 import type { Draft } from "../check/draft.ts";
-import type { Placed } from "../shape/shape.ts";
-import { quote, suggest } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
-import type { Value } from "../source/value.ts";
+import type { Placed } from "@drover/document/shape/shape";
+import { quote, suggest } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
+import type { Value } from "@drover/document/source/value";
 import type { RawEdge } from "./document.ts";
 
 /** A way from one node to another, `exit` being the place among the exits of the first. */

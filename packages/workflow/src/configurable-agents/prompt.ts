@@ -1,8 +1,8 @@
 import { printReference } from "@drover/domain/workflow/expression/reference";
 import { fillPlaceholders } from "../shape/placeholder.ts";
-import { quote, suggest } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
-import type { Value } from "../source/value.ts";
+import { quote, suggest } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
+import type { Value } from "@drover/document/source/value";
 
 /** What placeholders may name: inputs of the node, which win, and fields of the state. */
 export interface Placeholders {

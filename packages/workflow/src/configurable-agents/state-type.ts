@@ -1,6 +1,6 @@
 import type { Json } from "@drover/domain/json";
 import type { JsonSchema } from "@drover/domain/workflow/definition";
-import { isObject } from "../source/value.ts";
+import { isObject } from "@drover/document/source/value";
 
 const basic: Readonly<Record<string, JsonSchema>> = {
   str: { type: "string" },

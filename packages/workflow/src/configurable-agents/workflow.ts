@@ -3,10 +3,10 @@ import type { Definition, JsonSchema, StateField, Step } from "@drover/domain/wo
 import type { Draft } from "../check/draft.ts";
 import { finishSteps } from "../check/finish.ts";
 import { bare } from "../shape/template.ts";
-import type { Placed, Read } from "../shape/shape.ts";
-import { describe, fieldOf, namesOf, type Value } from "../source/value.ts";
-import { quote } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
+import type { Placed, Read } from "@drover/document/shape/shape";
+import { describe, fieldOf, namesOf, type Value } from "@drover/document/source/value";
+import { quote } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
 import { validateJson } from "../validate.ts";
 import { document as shape, type RawField } from "./document.ts";
 import { readEdges, type Way } from "./edge.ts";

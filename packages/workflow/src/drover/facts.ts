@@ -1,9 +1,9 @@
 import type { Json } from "@drover/domain/json";
 import type { Graph } from "@drover/domain/workflow/definition";
 import type { Names } from "../check/draft.ts";
-import type { Placed } from "../shape/shape.ts";
-import type { Report } from "../source/report.ts";
-import type { Value } from "../source/value.ts";
+import type { Placed } from "@drover/document/shape/shape";
+import type { Report } from "@drover/document/source/report";
+import type { Value } from "@drover/document/source/value";
 
 /** What is known while the steps of a graph are compiled. */
 export interface GraphFacts {

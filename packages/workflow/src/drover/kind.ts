@@ -1,6 +1,6 @@
-import { eitherOf, quote } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
-import type { Value } from "../source/value.ts";
+import { eitherOf, quote } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
+import type { Value } from "@drover/document/source/value";
 
 const container = [
   "executor",

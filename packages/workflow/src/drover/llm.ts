@@ -1,9 +1,9 @@
 import type { LlmWork, Tool } from "@drover/domain/workflow/definition";
 import { patternCost } from "../check/pattern.ts";
-import type { Placed } from "../shape/shape.ts";
+import type { Placed } from "@drover/document/shape/shape";
 import { sentence } from "../shape/template.ts";
-import { quote } from "../source/fault.ts";
-import type { Value } from "../source/value.ts";
+import { quote } from "@drover/document/source/fault";
+import type { Value } from "@drover/document/source/value";
 import { kindOf, taskKinds } from "./kind.ts";
 import type { RawStep, RawTool } from "./step-shape.ts";
 import { compileTask, present, use, type Compile } from "./task.ts";

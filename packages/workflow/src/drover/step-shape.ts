@@ -1,7 +1,7 @@
 import type { Json } from "@drover/domain/json";
 import { retryStrategies } from "@drover/domain/retry";
 import { jsonSchema } from "../shape/json-schema.ts";
-import { byKind, list, named, record, recursive } from "../shape/record.ts";
+import { byKind, list, named, record, recursive } from "@drover/document/shape/record";
 import {
   documented,
   flag,
@@ -13,10 +13,10 @@ import {
   type Placed,
   type Read,
   type Shape,
-} from "../shape/shape.ts";
+} from "@drover/document/shape/shape";
 import { expression, template, templateText } from "../shape/template.ts";
-import { duration, money, size } from "../shape/unit.ts";
-import type { Value } from "../source/value.ts";
+import { duration, money, size } from "@drover/document/shape/unit";
+import type { Value } from "@drover/document/source/value";
 
 /** Ids are names of the expression language: `steps.<id>.output`. */
 export const idPattern = /^[A-Za-z_][A-Za-z0-9_-]{0,99}$/;

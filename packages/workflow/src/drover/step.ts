@@ -1,9 +1,9 @@
 import type { RetryPolicy } from "@drover/domain/retry";
 import type { Exit, JsonSchema, Step, Work } from "@drover/domain/workflow/definition";
 import type { Draft, Use } from "../check/draft.ts";
-import { quote } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
-import { isObject, type Value } from "../source/value.ts";
+import { quote } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
+import { isObject, type Value } from "@drover/document/source/value";
 import { kindOf, stepKinds, type StepKind } from "./kind.ts";
 import { compileLlm } from "./llm.ts";
 import { step as stepShape, type RawStep } from "./step-shape.ts";

@@ -1,9 +1,9 @@
 import type { Graph } from "@drover/domain/workflow/definition";
 import type { Names, Need, Use } from "../check/draft.ts";
 import { checkOutput, finishSteps } from "../check/finish.ts";
-import { quote, suggest } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
-import type { Place, Value } from "../source/value.ts";
+import { quote, suggest } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
+import type { Place, Value } from "@drover/document/source/value";
 import type { GraphFacts, RawGraph } from "./facts.ts";
 import { compileStep, type StepDraft } from "./step.ts";
 import { idPattern } from "./step-shape.ts";

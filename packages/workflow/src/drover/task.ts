@@ -3,11 +3,11 @@ import type { Json } from "@drover/domain/json";
 import { parseExpression } from "@drover/domain/workflow/expression/expression";
 import type { JsonSchema, TaskWork } from "@drover/domain/workflow/definition";
 import type { Use } from "../check/draft.ts";
-import type { Placed } from "../shape/shape.ts";
+import type { Placed } from "@drover/document/shape/shape";
 import { literal, literalText } from "../shape/template.ts";
-import { quote } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
-import { fieldOf, type Value } from "../source/value.ts";
+import { quote } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
+import { fieldOf, type Value } from "@drover/document/source/value";
 import type { RawTask } from "./step-shape.ts";
 
 /** Where what is compiled leaves its templates, and what is wrong with them. */

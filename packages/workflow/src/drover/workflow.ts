@@ -1,11 +1,11 @@
 import type { Definition } from "@drover/domain/workflow/definition";
 import { jsonSchema } from "../shape/json-schema.ts";
-import { list, record, recursive } from "../shape/record.ts";
-import { documented, number, text, word, type Read } from "../shape/shape.ts";
+import { list, record, recursive } from "@drover/document/shape/record";
+import { documented, number, text, word, type Read } from "@drover/document/shape/shape";
 import { template } from "../shape/template.ts";
-import { duration, money } from "../shape/unit.ts";
-import type { Report } from "../source/report.ts";
-import type { Value } from "../source/value.ts";
+import { duration, money } from "@drover/document/shape/unit";
+import type { Report } from "@drover/document/source/report";
+import type { Value } from "@drover/document/source/value";
 import { compileGraph } from "./steps.ts";
 import { steps } from "./step-shape.ts";
 import { present } from "./task.ts";

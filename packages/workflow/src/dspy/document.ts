@@ -1,6 +1,6 @@
-import { list, record } from "../shape/record.ts";
-import { flag, mapped, number, placed, text, type Read, type Shape } from "../shape/shape.ts";
-import { isObject, type Value } from "../source/value.ts";
+import { list, record } from "@drover/document/shape/record";
+import { flag, mapped, number, placed, text, type Read, type Shape } from "@drover/document/shape/shape";
+import { isObject, type Value } from "@drover/document/source/value";
 
 /** As the format's own decoder reads it: null is nothing, unknown keys are let through, and blank texts count as none. */
 const open = { isOpen: true, hasNulls: true } as const;

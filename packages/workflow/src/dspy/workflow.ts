@@ -2,9 +2,9 @@ import type { Json } from "@drover/domain/json";
 import type { Definition } from "@drover/domain/workflow/definition";
 import type { Draft, Need } from "../check/draft.ts";
 import { finishSteps } from "../check/finish.ts";
-import type { Placed, Read } from "../shape/shape.ts";
-import type { Report } from "../source/report.ts";
-import { fieldOf, isObject, type Value } from "../source/value.ts";
+import type { Placed, Read } from "@drover/document/shape/shape";
+import type { Report } from "@drover/document/source/report";
+import { fieldOf, isObject, type Value } from "@drover/document/source/value";
 import { document as shape, type RawEdge, type RawNode } from "./document.ts";
 import { compileNode, nodeFault } from "./node.ts";
 

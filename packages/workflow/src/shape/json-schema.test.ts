@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createReport } from "../source/report.ts";
-import { readObject } from "../source/object.ts";
+import { createReport } from "@drover/document/source/report";
+import { readObject } from "@drover/document/source/object";
 import type { Json } from "@drover/domain/json";
 import { jsonSchema } from "./json-schema.ts";
 

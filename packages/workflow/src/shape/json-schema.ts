@@ -1,11 +1,11 @@
 import type { Json } from "@drover/domain/json";
 import type { JsonSchema } from "@drover/domain/workflow/definition";
 import { schemaFaults } from "../check/schema.ts";
-import { quote, suggest } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
-import { isObject, type Value } from "../source/value.ts";
+import { quote, suggest } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
+import { isObject, type Value } from "@drover/document/source/value";
 import { validateJson } from "../validate.ts";
-import { refuse, type Shape } from "./shape.ts";
+import { refuse, type Shape } from "@drover/document/shape/shape";
 import { within } from "./template.ts";
 
 /** Types of the short form, and what they are in JSON Schema. */

@@ -1,10 +1,10 @@
 import type { Json } from "@drover/domain/json";
 import { parseExpression } from "@drover/domain/workflow/expression/expression";
 import { templateFaults } from "@drover/domain/workflow/expression/template";
-import type { Path } from "../source/fault.ts";
-import type { Report } from "../source/report.ts";
-import type { Value } from "../source/value.ts";
-import { refuse, type Placed, type Shape } from "./shape.ts";
+import type { Path } from "@drover/document/source/fault";
+import type { Report } from "@drover/document/source/report";
+import type { Value } from "@drover/document/source/value";
+import { refuse, type Placed, type Shape } from "@drover/document/shape/shape";
 
 const expressionText = { type: "string", minLength: 1, description: "An expression, such as: input.pages > 3" };
 

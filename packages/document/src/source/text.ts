@@ -18,7 +18,7 @@ interface Reading {
 }
 
 /** Reads YAML 1.2, and so JSON, into values with their places; what is wrong with it goes into the report. */
-export function readText(text: string, report: Report): Value | undefined {
+export function readText(text: string, report: Report, name = "a document"): Value | undefined {
   const whole: Place = { path: [], span: { start: 0, end: 0 } };
   const bytes = text.length > maxTextBytes ? text.length : new TextEncoder().encode(text).length;
   if (bytes > maxTextBytes) {
@@ -28,7 +28,7 @@ export function readText(text: string, report: Report): Value | undefined {
   const document = parseYaml(text, report);
   if (document === undefined) return undefined;
   if (document.contents === null) {
-    report.add(whole, "Expected a workflow, got an empty document.");
+    report.add(whole, `Expected ${name}, got an empty document.`);
     return undefined;
   }
   return convert({ text, anchors: new Map(), report, valuesLeft: maxValues }, document.contents, [], 0);

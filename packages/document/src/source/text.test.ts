@@ -27,7 +27,7 @@ describe("a document", () => {
   it("tells where its syntax is broken", () => {
     expect(setup("a: [1, 2\nb: 3\n").faults[0]).toMatch(/^2:\d+ Expected YAML or JSON: /);
     expect(setup("a: [1,,2]").faults).toEqual(["1:7 Expected a value, got a comma."]);
-    expect(setup("").faults).toEqual(["1:1 Expected a workflow, got an empty document."]);
+    expect(setup("").faults).toEqual(["1:1 Expected a document, got an empty document."]);
     expect(setup("a: 1\n---\nb: 2\n").faults).toEqual(["2:1 Expected one YAML document, got a second one."]);
   });
 
