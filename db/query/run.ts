@@ -1,4 +1,5 @@
 import type { Json } from "@drover/domain/json";
+import type { WaitingReason } from "@drover/domain/pending";
 import type { RunState } from "@drover/domain/workflow/lifecycle";
 import { eq, sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
@@ -124,6 +125,10 @@ export interface StepRow extends StepFacts {
   finished_at: Date | null;
   task_name: string | null;
   attempt: number | null;
+  /** Of its task, or of the first of its items' tasks, while that waits: for its next attempt, a limit, a budget. */
+  waiting_reason?: WaitingReason | null;
+  waiting_until?: Date | null;
+  blocker?: string | null;
 }
 
 /** Rows of steps in order, from after a place; `items: false` for the steps' own rows only. */
@@ -141,13 +146,22 @@ export async function listSteps(
   const { number = null, items, after = { number: -1, item: -1 }, limit, outputs } = options;
   const rows = await db.run<{ step: StepFacts } & Omit<StepRow, keyof StepFacts>>(sql`
     select drover.step_json(s) as step, s.started_at, s.finished_at, t.name as task_name,
-           coalesce(f.attempt, l.attempt) as attempt, s.output is not null as is_stored,
+           coalesce(f.attempt, l.attempt, p.attempt) as attempt, s.output is not null as is_stored,
+           p.reason as waiting_reason, p.until_at as waiting_until, p.blocker,
            case when ${outputs}::boolean then coalesce(s.output, f.result, c.output) end as output
       from drover.step s
       left join drover.task t on t.id = s.task_id
       left join drover.task_final f on f.task_id = s.task_id
       left join drover.task_lease l on l.task_id = s.task_id
       left join drover.run_final c on c.run_id = s.child_run_id
+      left join lateral (
+        select w.reason, w.until_at, w.blocker, w.attempt
+          from drover.step i
+          join drover.task_waiting w on w.task_id = i.task_id
+         where s.state = 'running' and i.run_id = s.run_id and i.number = s.number and i.state = 'running'
+           and (s.item = -1 or i.item = s.item)
+         order by w.until_at
+         limit 1) p on true
      where s.run_id = ${runKey}
        and (${number}::integer is null or s.number = ${number}::integer)
        and (${items}::boolean or s.item = -1)
@@ -193,7 +207,10 @@ export function runFaces(db: Executor, keys: readonly string[]): Promise<{ key: 
     select w.id as key,
            coalesce(f.state, 'open') || ' ' || coalesce(o.xmin::text, '') || ' '
              || (select count(*) || ' ' || coalesce(max(s.xmin::text::bigint), 0) from drover.step s where s.run_id = w.id and s.item = -1)
-             || ' ' || (select count(*) from drover.step s join drover.task_lease l on l.task_id = s.task_id
+             || ' ' || (select count(l.task_id) || ' ' || count(p.task_id)
+                          from drover.step s
+                          left join drover.task_lease l on l.task_id = s.task_id
+                          left join drover.task_waiting p on p.task_id = s.task_id
                          where s.run_id = w.id and s.state = 'running') as face
       from drover.workflow_run w
       left join drover.run_open o on o.run_id = w.id

@@ -247,7 +247,7 @@ begin
   end if;
 
   update drover.run_open o
-     set started_at = coalesce(o.started_at, clock_timestamp()), completed = g.completed, failed = g.failed, tolerated = g.tolerated,
+     set started_at = coalesce(o.started_at, now()), completed = g.completed, failed = g.failed, tolerated = g.tolerated,
          skipped = g.skipped, cancelled = g.cancelled, running = g.running, held = g.held,
          fields = coalesce(g.fields, o.fields), mailbox = coalesce(g.mailbox, o.mailbox),
          wake_at = to_timestamp(g.wake_at_ms / 1000), stopping = g.stopping, cancel_reason = coalesce(g.cancel_reason, o.cancel_reason)
@@ -337,8 +337,9 @@ begin
         where s.run_id = g.run_id and s.item = -1 and s.state = 'cancelled') c
      where g.is_stopped
   ), final as (
-    insert into drover.run_final (run_id, state, started_at, steps_total, completed, failed, tolerated, skipped, cancelled, fields, output, error)
-    select o.run_id, o.state, o.started_at, o.steps_total, o.completed, o.failed, o.tolerated,
+    insert into drover.run_final (run_id, state, started_at, finished_at, steps_total, completed, failed, tolerated, skipped, cancelled,
+                                  fields, output, error)
+    select o.run_id, o.state, o.started_at, clock_timestamp(), o.steps_total, o.completed, o.failed, o.tolerated,
            o.steps_total - o.completed - o.failed - coalesce(c.cancelled, o.cancelled), coalesce(c.cancelled, o.cancelled),
            o.fields, o.output, o.error
       from gone o left join counted c on c.run_id = o.run_id

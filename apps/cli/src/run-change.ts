@@ -35,7 +35,9 @@ const untouched = "pending 0 ";
 /** What makes a line: the state, what it waits for, and every tenth of the items. */
 function faceOf({ state, itemsEnded, itemsTotal, waitingFor }: RunStep): string {
   const tenths = itemsTotal > 0 ? Math.floor((itemsEnded / itemsTotal) * 10) : 0;
-  return `${stepStateWord(state)} ${tenths} ${waitingFor}`;
+  // Items take turns in waiting, and estimates of time move: neither is news.
+  const wait = itemsTotal > 0 ? "" : waitingFor.replace(/; until .*$/, "");
+  return `${stepStateWord(state)} ${tenths} ${wait}`;
 }
 
 function itemsText({ itemsEnded, itemsTotal }: RunStep): string {

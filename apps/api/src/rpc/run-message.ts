@@ -44,6 +44,12 @@ export function runDetailMessage(row: RunRow, graph: Graph, rows: readonly StepR
   const isOver = isFinalRun(row.state);
   const run = create(RunSchema, { ...runInit(row, cost), input: objectOf(row.input), fields: objectOf(row.fields) });
   if (row.output !== null) run.output = valueMessage(row.output);
+  if (run.statistics !== undefined && !isOver) {
+    const open = run.statistics.running + run.statistics.pending;
+    const begun = rows.filter(({ item, state }) => item === -1 && (state === "running" || state === "waiting")).length;
+    run.statistics.running = Math.min(begun, open);
+    run.statistics.pending = open - run.statistics.running;
+  }
   run.steps = graph.steps.map((step, number) => stepMessage(step, reached.get(number), isOver));
   return run;
 }
@@ -82,8 +88,15 @@ function stepInit(step: Step, row: StepRow): MessageInitShape<typeof RunStepSche
     ...(row.finished_at !== null && { finishedAt: timestampFromDate(row.finished_at) }),
     ...(typeof total === "number" && { itemsTotal: total }),
     ...(typeof ended === "number" && { itemsEnded: ended }),
-    waitingFor: row.state === "waiting" ? waits.join("; ") : "",
+    waitingFor: row.state === "waiting" ? waits.join("; ") : row.state === "running" ? taskWait(row) : "",
   };
+}
+
+/** What the task of a running step waits for; empty where it runs or is in its queue. */
+function taskWait({ waiting_reason: reason, waiting_until: until, blocker, attempt }: StepRow): string {
+  if (!reason || reason === "delayed") return "";
+  const cause = reason === "retrying" ? `attempt ${(attempt ?? 0) + 1}` : (blocker ?? "its turn");
+  return until ? `${cause}; until ${until.toISOString()}` : cause;
 }
 
 function runInit(row: RunRow, cost?: RunCostRow): MessageInitShape<typeof RunSchema> {

@@ -146,6 +146,55 @@ describe("RunService", () => {
     expect(await runs.cancelRun({ id })).toMatchObject({ state: RunState.CANCELLED });
   });
 
+  it("says of a running step what its task waits for, and counts as running what was begun", async () => {
+    const { workflows, runs } = setup();
+    await workflows.applyWorkflow({
+      source: `
+drover: workflow/v1
+name: stumble
+steps:
+  flaky: {worker: flaky, retry: {attempts: 3, strategy: constant, base: 1h, jitter: false}}
+  each: {worker: item, each: [1, 2], retry: {attempts: 3, strategy: constant, base: 1h, jitter: false}}
+  after: {value: 1, needs: [flaky]}
+`,
+    });
+    const { id } = await runs.startRun({ workflow: "stumble" });
+    await work(() => 1, ["flaky", "item"]);
+    const { run } = await runs.getRun({ id });
+    expect(run).toMatchObject({ statistics: { total: 3, running: 2, pending: 1 } });
+    const waits = run?.steps.map(({ state, waitingFor }) => [state, waitingFor]);
+    expect(waits).toEqual([
+      [StepState.RUNNING, expect.stringMatching(/^attempt 2; until 20/)],
+      [StepState.RUNNING, expect.stringMatching(/^attempt 2; until 20/)],
+      [StepState.PENDING, ""],
+    ]);
+    const { steps } = await runs.listRunSteps({ id, step: "each" });
+    expect(steps.map(({ item, waitingFor }) => [item, waitingFor.slice(0, 9)])).toEqual([
+      [-1, "attempt 2"],
+      [0, "attempt 2"],
+      [1, "attempt 2"],
+    ]);
+    await runs.cancelRun({ id });
+    await api.settleRuns();
+  });
+
+  it("takes as long as its steps or longer", async () => {
+    const { workflows, runs } = setup();
+    await workflows.applyWorkflow({
+      source: "{drover: workflow/v1, name: quick, steps: {a: {value: 1}, b: {value: 2, needs: [a]}}}",
+    });
+    const { id } = await runs.startRun({ workflow: "quick" });
+    await api.settleRuns();
+    const { run } = await runs.getRun({ id });
+    const ms = (time: { seconds: bigint; nanos: number } | undefined) =>
+      Number(time?.seconds) * 1000 + Number(time?.nanos) / 1e6;
+    expect(run?.steps.length).toBe(2);
+    for (const step of run?.steps ?? []) {
+      expect(ms(step.startedAt)).toBeGreaterThanOrEqual(ms(run?.startedAt));
+      expect(ms(step.finishedAt)).toBeLessThanOrEqual(ms(run?.finishedAt));
+    }
+  });
+
   it("waits for events and for approvals, and lets only approvers decide", async () => {
     const { workflows, runs } = setup();
     await workflows.applyWorkflow({

@@ -166,6 +166,8 @@ export type RunStatistics = Message<"drover.v1.RunStatistics"> & {
   pending: number;
 
   /**
+   * In lists of runs also those that are yet to begin, where the run has begun.
+   *
    * @generated from field: int32 running = 3;
    */
   running: number;
@@ -310,7 +312,8 @@ export type RunStep = Message<"drover.v1.RunStep"> & {
   itemsEnded: number;
 
   /**
-   * What a waiting step waits for: a time, the name of an event, approvers.
+   * What a waiting step waits for: a time, the name of an event, approvers. What the task of a running step
+   * waits for: its next attempt, a limit, a budget; of several items the one that goes on first.
    *
    * @generated from field: string waiting_for = 15;
    */
