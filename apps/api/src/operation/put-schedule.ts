@@ -17,7 +17,7 @@ export async function putSchedule(deps: Deps, caller: Caller, draft: NewSchedule
   const namespaceId = await deps.directory.namespaceId(caller.namespace);
   faults.push(...(await workflowFaults(deps, namespaceId, draft)));
   if (faults.length > 0) {
-    const message = faults.map(({ field, message: fault }) => `${field}: ${fault}`).join("; ");
+    const message = faults.map(({ field, message: fault }) => `${field}: ${fault.replace(/\.$/, "")}`).join("; ");
     throw new DroverError("invalid", `${message}.`, { fields: faults });
   }
   const created = await deps.db.transaction(async (tx) => {

@@ -2,6 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { saveVersion } from "@drover/db/query/workflow";
 import type { Definition } from "@drover/domain/workflow/definition";
 import { CatchUp, Overlap, ScheduleService, ScheduleState } from "@drover/proto/drover/schedule";
+import { WorkflowService } from "@drover/proto/drover/workflow";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestApi, type TestApi } from "../testing.ts";
 
@@ -41,6 +42,13 @@ describe("ScheduleService", () => {
     const schedule = { ...spec, name: "wrong", cron: "0 25 * * *", timeZone: "Nowhere", workflow: "reprot" };
     await expect(client().putSchedule({ schedule })).rejects.toThrow(
       /cron: expected the hour as 0 to 23 .*, got "25"; time_zone: expected the name of a time zone .*; workflow: expected a workflow that exists, got "reprot"/,
+    );
+    const workflows = createClient(WorkflowService, api.transport);
+    await workflows.applyWorkflow({
+      source: "{drover: workflow/v1, name: strict, input: {a: text}, steps: {x: {value: 1}}}",
+    });
+    await expect(client().putSchedule({ schedule: { ...spec, name: "empty", workflow: "strict" } })).rejects.toThrow(
+      /input: .*required property "a"\.$/,
     );
     await expect(client().putSchedule({ schedule: { ...spec, name: "Bad Name" } })).rejects.toThrow("schedule.name");
     await expect(client().putSchedule({})).rejects.toThrow("schedule must be set");
