@@ -76,14 +76,15 @@ const periods: Record<PeriodWord, ReportPeriod> = {
 };
 
 function columns(by: readonly string[]): Column[] {
-  const headings = by.length === 0 ? [{ heading: "" }] : by.map((word) => ({ heading: word.toUpperCase() }));
+  const headings = by.map((word) => ({ heading: word.toUpperCase() }));
   return [...headings, ...costColumns];
 }
 
 function tableRows({ rows, total }: GetReportResponse, by: readonly string[]): string[][] {
   const lines =
     by.length === 0 ? [] : rows.map(({ keys, cost }) => [...keys.map((key) => key || "-"), ...costCells(cost)]);
-  return [...lines, ["total", ...Array.from({ length: Math.max(0, by.length - 1) }, () => ""), ...costCells(total)]];
+  const labels = by.map((_, index) => (index === 0 ? "total" : ""));
+  return [...lines, [...labels, ...costCells(total)]];
 }
 
 function reportJson({ rows, total, from, to }: GetReportResponse, by: readonly string[]): unknown {

@@ -130,6 +130,16 @@ describe("drover budget", () => {
     expect(even).toMatchObject({ code: 0, out: "Every counter is what the ledger says.\n" });
   });
 
+  it("reports the total alone where it is divided by nothing, without an empty column", async () => {
+    const report = create(GetReportResponseSchema, { total: { calls: 2n, costNanos: 5_000_000n } });
+    const drover = createTestDrover({ budgets: { getReport: () => report } });
+    const { out } = await drover("budget", "report");
+    expect(out.split("\n").slice(0, 2)).toEqual([
+      "CALLS  INPUT  OUTPUT    USD  GPU SECONDS",
+      "    2      0       0  0.005            0",
+    ]);
+  });
+
   it("reports as a table, as CSV and as JSON", async () => {
     const asked: GetReportRequest[] = [];
     const cost = { calls: 2n, inputTokens: 6000n, outputTokens: 200n, costNanos: 12_000_000n, gpuMs: 1500n };

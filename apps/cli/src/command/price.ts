@@ -79,7 +79,7 @@ const columns: Column[] = [
 
 function priceRow({ provider, model, inputNanos, outputNanos, effectiveFrom, actor }: Price): string[] {
   const from =
-    effectiveFrom === undefined ? "" : timestampDate(effectiveFrom).toISOString().slice(0, 19).replace("T", " ");
+    effectiveFrom === undefined ? "" : `${timestampDate(effectiveFrom).toISOString().slice(0, 19).replace("T", " ")}Z`;
   return [provider, model, formatDollars(inputNanos), formatDollars(outputNanos), from, actor];
 }
 
