@@ -70,6 +70,32 @@ create table drover.control (
   constraint control_values_make_sense CHECK (lease_seconds >= 1 AND lease_margin_seconds >= 0 AND sync_rate_limit >= 1)
 );
 
+create table drover.environment (
+  id integer generated always as identity not null,
+  namespace_id integer not null,
+  name text not null,
+  generation integer default 0 not null,
+  paused_reason text,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint environment_pkey PRIMARY KEY (id),
+  constraint environment_name_is_unique UNIQUE (namespace_id, name),
+  constraint environment_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id),
+  constraint environment_name_is_a_word CHECK (name ~ '^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$'::text)
+);
+
+create table drover.environment_generation (
+  environment_id integer not null,
+  generation integer not null,
+  source text not null,
+  declaration json not null,
+  copy_of integer,
+  actor text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint environment_generation_pkey PRIMARY KEY (environment_id, generation),
+  constraint environment_generation_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES drover.environment(id) ON DELETE CASCADE
+);
+
 create table drover.event (
   id bigint not null,
   xid xid8 default pg_current_xact_id() not null,
@@ -90,6 +116,47 @@ create table drover.event_total (
 )
 with (fillfactor=50);
 
+create table drover.gpu (
+  id integer generated always as identity not null,
+  holder_id integer not null,
+  uuid text not null,
+  kind text not null,
+  vendor text not null,
+  number integer not null,
+  model text not null,
+  memory_mib integer not null,
+  driver text default ''::text not null,
+  profile text,
+  parent_uuid text,
+  slot_count integer default 1 not null,
+  state text default 'ready'::text not null,
+  evidence text,
+  cordoned_at timestamp with time zone,
+  utilization_percent smallint,
+  seen_at timestamp with time zone default now() not null,
+  constraint gpu_pkey PRIMARY KEY (id),
+  constraint gpu_uuid_is_unique UNIQUE (holder_id, uuid),
+  constraint gpu_holder_id_fkey FOREIGN KEY (holder_id) REFERENCES drover.holder(id) ON DELETE CASCADE,
+  constraint gpu_has_slots CHECK (slot_count >= 1 AND slot_count <= 64),
+  constraint gpu_kind_is_known CHECK (kind = ANY (ARRAY['whole'::text, 'mig'::text, 'shared'::text])),
+  constraint gpu_state_is_known CHECK (state = ANY (ARRAY['ready'::text, 'cordoned'::text, 'gone'::text])),
+  constraint gpu_vendor_is_known CHECK (vendor = ANY (ARRAY['nvidia'::text, 'amd'::text]))
+);
+
+create table drover.gpu_allocation (
+  gpu_id integer not null,
+  slot integer not null,
+  task_id bigint,
+  replica_id bigint,
+  memory_mib integer,
+  allocated_at timestamp with time zone default now() not null,
+  constraint gpu_allocation_pkey PRIMARY KEY (gpu_id, slot),
+  constraint gpu_allocation_gpu_id_fkey FOREIGN KEY (gpu_id) REFERENCES drover.gpu(id) ON DELETE CASCADE,
+  constraint gpu_allocation_replica_id_fkey FOREIGN KEY (replica_id) REFERENCES drover.replica(id) ON DELETE CASCADE,
+  constraint gpu_allocation_task_id_fkey FOREIGN KEY (task_id) REFERENCES drover.task_placement(task_id) ON DELETE CASCADE,
+  constraint gpu_allocation_has_one_owner CHECK (num_nonnulls(task_id, replica_id) = 1)
+);
+
 create table drover.holder (
   id integer generated always as identity not null,
   namespace_id integer not null,
@@ -105,6 +172,17 @@ create table drover.holder (
   facts jsonb default '{}'::jsonb not null,
   version text default ''::text not null,
   joined_at timestamp with time zone default now() not null,
+  labels jsonb default '{}'::jsonb not null,
+  taints text[] default '{}'::text[] not null,
+  cordoned_at timestamp with time zone,
+  cordon_reason text,
+  drain_requested_at timestamp with time zone,
+  drain_deadline_at timestamp with time zone,
+  lost_at timestamp with time zone,
+  removed_at timestamp with time zone,
+  revision bigint default 0 not null,
+  images text[] default '{}'::text[] not null,
+  models text[] default '{}'::text[] not null,
   constraint holder_pkey PRIMARY KEY (id),
   constraint holder_login_key UNIQUE (login),
   constraint holder_name_is_unique UNIQUE (namespace_id, kind, name),
@@ -121,6 +199,25 @@ create table drover.holder_lease (
   constraint holder_lease_holder_id_fkey FOREIGN KEY (holder_id) REFERENCES drover.holder(id) ON DELETE CASCADE
 )
 with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=100, fillfactor=50);
+
+create table drover.join_token (
+  id integer generated always as identity not null,
+  namespace_id integer not null,
+  hash bytea not null,
+  node_name text,
+  labels jsonb default '{}'::jsonb not null,
+  taints text[] default '{}'::text[] not null,
+  actor text not null,
+  created_at timestamp with time zone default now() not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  used_by integer,
+  revoked_at timestamp with time zone,
+  constraint join_token_pkey PRIMARY KEY (id),
+  constraint join_token_hash_key UNIQUE (hash),
+  constraint join_token_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id),
+  constraint join_token_used_by_fkey FOREIGN KEY (used_by) REFERENCES drover.holder(id) ON DELETE SET NULL
+);
 
 create table drover.ledger (
   id bigint not null,
@@ -176,6 +273,27 @@ create table drover.namespace (
   constraint namespace_name_is_a_word CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text)
 );
 
+create table drover.node_reply (
+  request_id bigint not null,
+  chunk integer not null,
+  body json not null,
+  is_last boolean default false not null,
+  constraint node_reply_pkey PRIMARY KEY (request_id, chunk),
+  constraint node_reply_request_id_fkey FOREIGN KEY (request_id) REFERENCES drover.node_request(id) ON DELETE CASCADE
+);
+
+create table drover.node_request (
+  id bigint not null,
+  holder_id integer not null,
+  kind text not null,
+  spec json not null,
+  expires_at timestamp with time zone not null,
+  is_done boolean default false not null,
+  constraint node_request_pkey PRIMARY KEY (id),
+  constraint node_request_holder_id_fkey FOREIGN KEY (holder_id) REFERENCES drover.holder(id) ON DELETE CASCADE,
+  constraint node_request_kind_is_known CHECK (kind = ANY (ARRAY['logs'::text, 'probe'::text, 'pull'::text, 'usage'::text]))
+);
+
 create table drover.price (
   id integer generated always as identity not null,
   provider text not null,
@@ -208,7 +326,11 @@ create table drover.queue (
   constraint queue_class_id_fkey FOREIGN KEY (class_id) REFERENCES drover.class(id),
   constraint queue_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id),
   constraint queue_executor_is_known CHECK (executor = ANY (ARRAY['docker'::text, 'process'::text, 'llm'::text, 'worker'::text])),
-  constraint queue_type_belongs_to_workers_and_calls CHECK ((executor = ANY (ARRAY['worker'::text, 'llm'::text])) = (task_type <> ''::text))
+  constraint queue_type_fits_executor CHECK (
+CASE
+    WHEN executor = ANY (ARRAY['worker'::text, 'llm'::text]) THEN task_type <> ''::text
+    ELSE task_type = ANY (ARRAY[''::text, 'placed'::text])
+END)
 );
 
 create table drover.rate_limit (
@@ -236,6 +358,53 @@ create table drover.rate_limit (
   constraint rate_limit_window_belongs_to_use CHECK ((metric = 'concurrent'::text) = (window_seconds IS NULL) AND window_seconds > 0)
 )
 with (autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, fillfactor=50);
+
+create table drover.replica (
+  id bigint not null,
+  namespace_id integer not null,
+  environment_id integer not null,
+  service_id integer not null,
+  number integer not null,
+  generation integer not null,
+  spec json not null,
+  spec_hash text not null,
+  wanted text default 'running'::text not null,
+  round integer default 0 not null,
+  holder_id integer,
+  placed_at timestamp with time zone,
+  is_leaving boolean default false not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint replica_pkey PRIMARY KEY (id),
+  constraint replica_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES drover.environment(id) ON DELETE CASCADE,
+  constraint replica_holder_id_fkey FOREIGN KEY (holder_id) REFERENCES drover.holder(id) ON DELETE SET NULL,
+  constraint replica_service_id_fkey FOREIGN KEY (service_id) REFERENCES drover.service(id) ON DELETE CASCADE,
+  constraint replica_wanted_is_known CHECK (wanted = ANY (ARRAY['running'::text, 'stopped'::text, 'gone'::text]))
+);
+
+create table drover.replica_status (
+  replica_id bigint not null,
+  holder_id integer not null,
+  state text not null,
+  is_healthy boolean,
+  message text default ''::text not null,
+  container_id text,
+  image_digest text,
+  spec_hash text,
+  round integer,
+  started_at timestamp with time zone,
+  healthy_since timestamp with time zone,
+  restarts integer default 0 not null,
+  exit_code integer,
+  ports json default '[]'::json not null,
+  progress smallint default 0 not null,
+  drift json,
+  changed_at timestamp with time zone default now() not null,
+  constraint replica_status_pkey PRIMARY KEY (replica_id),
+  constraint replica_status_replica_id_fkey FOREIGN KEY (replica_id) REFERENCES drover.replica(id) ON DELETE CASCADE,
+  constraint replica_status_state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'starting'::text, 'running'::text, 'unhealthy'::text, 'stopping'::text, 'stopped'::text, 'failed'::text]))
+)
+with (fillfactor=80);
 
 create table drover.run_final (
   run_id bigint not null,
@@ -337,6 +506,18 @@ create table drover.schedule (
 )
 with (fillfactor=80);
 
+create table drover.service (
+  id integer generated always as identity not null,
+  environment_id integer not null,
+  name text not null,
+  is_stopped boolean default false not null,
+  round integer default 0 not null,
+  overrides json default '{}'::json not null,
+  constraint service_pkey PRIMARY KEY (id),
+  constraint service_name_is_unique UNIQUE (environment_id, name),
+  constraint service_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES drover.environment(id) ON DELETE CASCADE
+);
+
 create table drover.step (
   run_id bigint not null,
   number integer not null,
@@ -434,6 +615,18 @@ create table drover.task_log (
   constraint task_log_pkey PRIMARY KEY (task_id, attempt, chunk)
 ) partition by RANGE (task_id);
 
+create table drover.task_placement (
+  task_id bigint not null,
+  queue_id integer not null,
+  sort_key bigint not null,
+  holder_id integer not null,
+  placed_at timestamp with time zone default now() not null,
+  fence bigint,
+  constraint task_placement_pkey PRIMARY KEY (task_id),
+  constraint task_placement_holder_id_fkey FOREIGN KEY (holder_id) REFERENCES drover.holder(id) ON DELETE CASCADE
+)
+with (fillfactor=80);
+
 create table drover.task_ready (
   queue_id integer not null,
   sort_key bigint not null,
@@ -509,8 +702,14 @@ create table drover.workflow_version (
 CREATE INDEX budget_of_namespace ON drover.budget USING btree (namespace_id) WHERE (root_run_id IS NULL);
 CREATE UNIQUE INDEX budget_of_run ON drover.budget USING btree (root_run_id, run_id, step_number) NULLS NOT DISTINCT WHERE (root_run_id IS NOT NULL);
 CREATE INDEX event_cursor ON ONLY drover.event USING btree (xid, id);
+CREATE INDEX gpu_allocation_of_replica ON drover.gpu_allocation USING btree (replica_id) WHERE (replica_id IS NOT NULL);
+CREATE INDEX gpu_allocation_of_task ON drover.gpu_allocation USING btree (task_id) WHERE (task_id IS NOT NULL);
 CREATE INDEX ledger_of_namespace ON ONLY drover.ledger USING btree (namespace_id, at) WHERE (kind = ANY (ARRAY['settle'::text, 'gpu'::text]));
 CREATE INDEX ledger_of_run ON ONLY drover.ledger USING btree (root_run_id) WHERE (root_run_id IS NOT NULL);
+CREATE INDEX node_request_of_holder ON drover.node_request USING btree (holder_id) WHERE (NOT is_done);
+CREATE UNIQUE INDEX replica_is_unique ON drover.replica USING btree (service_id, number) WHERE ((wanted <> 'gone'::text) AND (NOT is_leaving));
+CREATE INDEX replica_of_environment ON drover.replica USING btree (environment_id);
+CREATE INDEX replica_of_holder ON drover.replica USING btree (holder_id);
 CREATE INDEX run_open_due ON drover.run_open USING btree (wake_at) WHERE (wake_at IS NOT NULL);
 CREATE INDEX run_signal_of_run ON drover.run_signal USING btree (run_id);
 CREATE INDEX schedule_due ON drover.schedule USING btree (due_at) WHERE ((paused_at IS NULL) AND (due_at IS NOT NULL));
@@ -519,6 +718,7 @@ CREATE INDEX task_final_dead ON ONLY drover.task_final USING btree (state, task_
 CREATE INDEX task_labels ON ONLY drover.task USING gin (labels jsonb_path_ops) WHERE (labels IS NOT NULL);
 CREATE INDEX task_lease_cancelled ON drover.task_lease USING btree (holder_id) WHERE (cancel_requested_at IS NOT NULL);
 CREATE INDEX task_lease_limited ON drover.task_lease USING btree (limited_class_id) WHERE (limited_class_id IS NOT NULL);
+CREATE INDEX task_placement_open ON drover.task_placement USING btree (holder_id, sort_key) WHERE (fence IS NULL);
 CREATE INDEX task_waiting_budget ON drover.task_waiting USING btree (budget_id, sort_key) WHERE (budget_id IS NOT NULL);
 CREATE INDEX task_waiting_due ON drover.task_waiting USING btree (until_at);
 CREATE INDEX task_waiting_limit ON drover.task_waiting USING btree (limit_id, sort_key) WHERE (limit_id IS NOT NULL);
@@ -548,6 +748,8 @@ create function drover.charge_gpus(p_task_ids bigint[], p_gpu_counts integer[], 
   returns void language sql;
 create function drover.claim_calls(p_holder_id integer, p_namespace_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer, p_may_wait boolean)
   returns TABLE(task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json, max_output_tokens bigint) language plpgsql;
+create function drover.claim_placed(p_holder_id integer, p_namespace_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer)
+  returns TABLE(task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json) language plpgsql;
 create function drover.claim_queue(p_holder_id integer, p_namespace_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer)
   returns TABLE(task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json) language plpgsql;
 create function drover.class_allowance(p_class_id integer, p_asked integer, OUT allowed integer, OUT limited_class_id integer)
@@ -568,6 +770,8 @@ create function drover.ensure_node_login(p_namespace_id integer, p_name text, p_
   returns text language plpgsql;
 create function drover.ensure_partitions(weeks_ahead integer DEFAULT 4)
   returns SETOF text language plpgsql;
+create function drover.gpus_of(p_task_id bigint, p_replica_id bigint)
+  returns json language sql stable;
 create function drover.hold_calls(p_requests drover.call_request[], p_call_ids bigint[], p_outputs bigint[], p_costs bigint[], p_limit_ids integer[], p_budget_ids bigint[], p_now timestamp with time zone)
   returns void language plpgsql;
 create function drover.id_base(at timestamp with time zone)
@@ -626,6 +830,10 @@ create function drover.renew(p_holder_id integer, p_epoch bigint, p_lease_second
   returns boolean language sql;
 create function drover.reopen_run(p_run_id bigint, p_reset integer[], p_deadline_ms double precision)
   returns boolean language plpgsql;
+create function drover.replicas_of(p_holder_id integer)
+  returns json language sql stable;
+create function drover.requests_of(p_holder_id integer)
+  returns json language sql stable;
 create function drover.requeue(p_task_id bigint, p_queue_id integer, p_attempt integer)
   returns void language sql;
 create function drover.reserve(p_call drover.call_request, p_now timestamp with time zone, p_input_price bigint, p_output_price bigint, p_paused_until timestamp with time zone, p_lines integer[], INOUT rules drover.rate_limit[], INOUT purses drover.budget[], OUT verdict text, OUT max_output_tokens bigint, OUT cost bigint, OUT reason text, OUT message text, OUT limit_id integer, OUT budget_id bigint, OUT needs bigint, OUT until_at timestamp with time zone)
@@ -680,6 +888,8 @@ create function drover.task_state(p_task_ids bigint[])
   returns TABLE(task_id bigint, state text) language sql stable;
 create function drover.token_count(p_value json)
   returns bigint language sql immutable;
+create function drover.touch_holders(p_holder_ids integer[])
+  returns void language plpgsql;
 create function drover.turn_slots(p_slots bigint[], p_newest bigint, p_slot bigint)
   returns bigint[] language plpgsql immutable;
 create function drover.usage_of(p_report json)
@@ -692,6 +902,8 @@ create function node.claim(p_holder_id integer, p_epoch bigint, p_limit integer)
   returns TABLE(task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, type text, class text) language plpgsql security definer;
 create function node.complete(p_holder_id integer, p_epoch bigint, p_task_ids bigint[], p_fences bigint[], p_results json[])
   returns SETOF bigint language plpgsql security definer;
+create function node.cordon_gpu(p_holder_id integer, p_epoch bigint, p_uuid text, p_evidence text)
+  returns boolean language plpgsql security definer;
 create function node.describe(p_holder_id integer, p_epoch bigint, p_executors text[], p_slots jsonb, p_facts jsonb)
   returns boolean language plpgsql security definer;
 create function node.drain(p_holder_id integer, p_epoch bigint)
@@ -700,6 +912,8 @@ create function node.fail(p_holder_id integer, p_epoch bigint, p_task_ids bigint
   returns SETOF bigint language plpgsql security definer;
 create function node.held(p_holder_id integer)
   returns TABLE(task_id bigint, fence bigint) language plpgsql stable security definer;
+create function node.inventory(p_holder_id integer, p_epoch bigint, p_gpus json, p_images text[], p_models text[])
+  returns boolean language plpgsql security definer;
 create function node.leave(p_holder_id integer, p_epoch bigint)
   returns boolean language plpgsql security definer;
 create function node.log(p_holder_id integer, p_epoch bigint, p_task_id bigint, p_fence bigint, p_chunk integer, p_lines json)
@@ -708,18 +922,32 @@ create function node.register(p_kind text, p_name text, p_namespace text, p_exec
   returns record language plpgsql security definer;
 create function node.renew(p_holder_id integer, p_epoch bigint, OUT status text, OUT lease_seconds integer, OUT cancels json)
   returns record language plpgsql security definer;
+create function node.reply(p_holder_id integer, p_epoch bigint, p_request_id bigint, p_chunk integer, p_body json, p_is_last boolean)
+  returns boolean language plpgsql security definer;
+create function node.report(p_holder_id integer, p_epoch bigint, p_statuses json)
+  returns boolean language plpgsql security definer;
+create function node.rotate_login(p_holder_id integer, p_epoch bigint, p_password text)
+  returns boolean language plpgsql security definer;
 create function node.sync(p_holder_id integer, p_epoch bigint, p_free_slots jsonb, p_is_listening boolean, OUT status text, OUT lease_seconds integer, OUT next_sync_ms integer, OUT claims json, OUT cancels json)
+  returns record language sql security definer;
+create function node.sync(p_holder_id integer, p_epoch bigint, p_free_slots jsonb, p_is_listening boolean, p_seen_revision bigint, OUT status text, OUT lease_seconds integer, OUT next_sync_ms integer, OUT claims json, OUT cancels json, OUT revision bigint, OUT replicas json, OUT requests json)
   returns record language plpgsql security definer;
 
 grant execute on function node.claim(integer,bigint,integer) to drover_agent;
 grant execute on function node.complete(integer,bigint,bigint[],bigint[],json[]) to drover_agent;
+grant execute on function node.cordon_gpu(integer,bigint,text,text) to drover_agent;
 grant execute on function node.describe(integer,bigint,text[],jsonb,jsonb) to drover_agent;
 grant execute on function node.drain(integer,bigint) to drover_agent;
 grant execute on function node.fail(integer,bigint,bigint[],bigint[],text[],text[],json[],json[],bigint[]) to drover_agent;
 grant execute on function node.held(integer) to drover_agent;
+grant execute on function node.inventory(integer,bigint,json,text[],text[]) to drover_agent;
 grant execute on function node.leave(integer,bigint) to drover_agent;
 grant execute on function node.log(integer,bigint,bigint,bigint,integer,json) to drover_agent;
 grant execute on function node.register(text,text,text,text[],text[],text[],jsonb,jsonb,text) to drover_agent;
 grant execute on function node.renew(integer,bigint) to drover_agent;
+grant execute on function node.reply(integer,bigint,bigint,integer,json,boolean) to drover_agent;
+grant execute on function node.report(integer,bigint,json) to drover_agent;
+grant execute on function node.rotate_login(integer,bigint,text) to drover_agent;
 grant execute on function node.sync(integer,bigint,jsonb,boolean) to drover_agent;
+grant execute on function node.sync(integer,bigint,jsonb,boolean,bigint) to drover_agent;
 grant usage on schema node to drover_agent;

@@ -35,9 +35,9 @@ begin
   if pg_has_role(session_user, 'drover_agent', 'member') and not pg_has_role(session_user, current_user, 'member') then
     -- A node's login: the row exists since its join, and nothing but facts may change.
     update drover.holder h
-       set epoch = h.epoch + 1, state = 'ready', executors = p_executors, task_types = p_task_types, slots = p_slots, facts = p_facts,
+       set epoch = h.epoch + 1, state = case when h.drain_requested_at is null then 'ready' else 'draining' end, lost_at = null, executors = p_executors, task_types = p_task_types, slots = p_slots, facts = p_facts,
            version = p_version
-     where h.login = session_user and h.kind = p_kind and h.name = p_name
+     where h.login = session_user and h.kind = p_kind and h.name = p_name and h.removed_at is null
     returning * into holder;
     if not found then
       raise insufficient_privilege using message = format('login %s may not act for %s %s', session_user, p_kind, p_name);
@@ -46,7 +46,8 @@ begin
     insert into drover.holder as h (namespace_id, kind, name, executors, task_types, classes, slots, facts, version, epoch)
     values (space_id, p_kind, p_name, p_executors, p_task_types, p_classes, p_slots, p_facts, p_version, 1)
     on conflict on constraint holder_name_is_unique do update
-       set epoch = h.epoch + 1, state = 'ready', executors = excluded.executors, task_types = excluded.task_types,
+       set epoch = h.epoch + 1, state = case when h.drain_requested_at is null then 'ready' else 'draining' end, lost_at = null,
+           removed_at = null, executors = excluded.executors, task_types = excluded.task_types,
            classes = excluded.classes, slots = excluded.slots, facts = excluded.facts, version = excluded.version
     returning * into holder;
   end if;
@@ -65,7 +66,8 @@ begin
     select json_agg(json_build_object('task_id', l.task_id::text, 'fence', l.fence::text, 'attempt', l.attempt,
         'started_at', l.started_at, 'class', c.name, 'name', t.name, 'timeout_seconds', t.timeout_seconds,
         'payload', t.payload, 'execution', t.execution, 'executor', q.executor, 'namespace', n.name,
-        'log_chunk', g.chunk, 'log_until_ms', g.until_ms))
+        'log_chunk', g.chunk, 'log_until_ms', g.until_ms,
+        'gpus', case when l.gpu_count > 0 then drover.gpus_of(l.task_id, null) end))
       into held
       from drover.task_lease l
       join drover.task t on t.id = l.task_id

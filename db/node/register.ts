@@ -40,10 +40,24 @@ export interface HeldClaim {
   execution: unknown;
   /** What was reserved for a call to a model. */
   grant?: { maxOutputTokens?: number } | null;
+  /** Slots of GPUs that were set aside for it. */
+  gpus?: GrantedGpu[] | null;
   started_at?: string;
   /** How far the log of this attempt is stored; null: nothing yet. */
   log_chunk?: number | null;
   log_until_ms?: number | null;
+}
+
+/** A slot of a GPU, as the node that has it is told of it. */
+export interface GrantedGpu {
+  uuid: string;
+  vendor: "nvidia" | "amd";
+  /** As the driver counts them. */
+  number: number;
+  kind: "whole" | "mig" | "shared";
+  slot: number;
+  /** Set aside of a shared GPU; null: no part of it in particular. */
+  memoryMib: number | null;
 }
 
 /** Begins a life of a holder: a new epoch, a lease, and for a node what it still holds. */

@@ -37,15 +37,17 @@ begin atomic
      and q.executor = any (p_holder.executors)
      and (p_class_names is null or c.name = any (p_class_names))
      and (p_holder.kind = 'node' or q.namespace_id = p_holder.namespace_id)
-     and (q.executor not in ('worker', 'llm') or q.task_type = any (p_holder.task_types) or '*' = any (p_holder.task_types))
+     -- What has to be placed first (docker and process tasks of type `placed`) is nobody's to take.
+     and (q.task_type = '' or (q.executor in ('worker', 'llm') and (q.task_type = any (p_holder.task_types) or '*' = any (p_holder.task_types))))
    order by head.sort_key;
 end;
 
--- One round trip of an agent: renew the lease, report free slots by class, get claimed tasks and what to cancel,
--- and the interval until the next sync. Status `fenced` or `superseded`: the lease is gone; stop all leased work.
+-- One round trip of an agent: renew the lease, report free slots by class, get claimed tasks and what to cancel, what
+-- changed of its replicas and requests since the revision that it has seen, and the interval until the next sync. Status `fenced` or `superseded`: the lease is gone; stop all leased work.
 create or replace function node.sync(
-  p_holder_id integer, p_epoch bigint, p_free_slots jsonb, p_is_listening boolean,
-  out status text, out lease_seconds integer, out next_sync_ms integer, out claims json, out cancels json
+  p_holder_id integer, p_epoch bigint, p_free_slots jsonb, p_is_listening boolean, p_seen_revision bigint,
+  out status text, out lease_seconds integer, out next_sync_ms integer, out claims json, out cancels json,
+  out revision bigint, out replicas json, out requests json
 )
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -86,6 +88,29 @@ begin
     if exists (select from drover.task_waiting w where w.until_at <= now()) then
       perform drover.promote(1000);
     end if;
+    for ready in
+      select p.queue_id, c.id as class_id, c.name as class_name, q.executor, n.name as namespace, count(*)::integer as placed
+        from drover.task_placement p
+        join drover.queue q on q.id = p.queue_id
+        join drover.class c on c.id = q.class_id
+        join drover.namespace n on n.id = q.namespace_id
+       where p.holder_id = p_holder_id and p.fence is null and p_seen_revision is not null and c.paused_at is null
+       group by 1, 2, 3, 4, 5 order by min(p.sort_key)
+    loop
+      select * into allowance from drover.class_allowance(ready.class_id, ready.placed);
+      continue when allowance.allowed <= 0;
+      select json_agg(json_build_object('task_id', q.task_id::text, 'fence', q.fence::text, 'attempt', q.attempt,
+          'class', ready.class_name, 'executor', ready.executor, 'type', '', 'namespace', ready.namespace,
+          'name', q.name, 'timeout_seconds', q.timeout_seconds, 'payload', q.payload, 'execution', q.execution,
+          'gpus', drover.gpus_of(q.task_id, null))),
+          array_agg(q.task_id)
+        into batch, batch_ids
+        from drover.claim_placed(p_holder_id, holder.namespace_id, ready.queue_id, allowance.limited_class_id, allowance.allowed) q;
+      if batch_ids is not null then
+        batches := batches || batch;
+        task_ids := task_ids || batch_ids;
+      end if;
+    end loop;
     for ready in
       select * from drover.ready_queues(holder, array(select k from jsonb_each_text(p_free_slots) as s (k, v) where v::integer > 0))
     loop
@@ -131,12 +156,30 @@ begin
     from drover.task_lease l
    where l.holder_id = p_holder_id and l.cancel_requested_at is not null;
 
+  revision := holder.revision;
+  if p_seen_revision is distinct from revision and p_seen_revision is not null then
+    replicas := drover.replicas_of(p_holder_id);
+    requests := drover.requests_of(p_holder_id);
+  end if;
+
   -- Busy holders come back soon, idle ones slowly; the whole fleet stays under the cap.
   next_sync_ms := greatest(
     case when has_more then 20 when cardinality(task_ids) > 0 then 200 when p_is_listening then 5000 else 1000 end,
     control.live_holders * 1000 / control.sync_rate_limit);
   next_sync_ms := least(next_sync_ms, control.lease_seconds * 1000 / 3);
 end $$;
+
+-- The same for agents of the release before, which know neither placed tasks nor replicas.
+create or replace function node.sync(
+  p_holder_id integer, p_epoch bigint, p_free_slots jsonb, p_is_listening boolean,
+  out status text, out lease_seconds integer, out next_sync_ms integer, out claims json, out cancels json
+)
+language sql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.status, s.lease_seconds, s.next_sync_ms, s.claims, s.cancels
+    from node.sync(p_holder_id, p_epoch, p_free_slots, p_is_listening, null) s;
+$$;
 
 -- A worker's claim: rows, for one that takes thousands a second. Renews its lease when `p_renew`.
 -- No rows and `fenced` are told apart by node.renew.

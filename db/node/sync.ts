@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
 import type { HeldClaim } from "./register.ts";
+import type { NodeRequest, WantedReplica } from "./replica.ts";
 
 export interface CancelRequest {
   task_id: string;
@@ -15,7 +16,19 @@ export interface Refused {
 
 export type SyncAnswer =
   | Refused
-  | { status: "ok"; leaseSeconds: number; nextSyncMs: number; claims: HeldClaim[]; cancels: CancelRequest[] };
+  | {
+      status: "ok";
+      leaseSeconds: number;
+      nextSyncMs: number;
+      claims: HeldClaim[];
+      cancels: CancelRequest[];
+      /** Decimal bigint; to be handed in with the next sync. */
+      revision: string;
+      /** Everything that the node is to keep; absent: as before. */
+      replicas?: WantedReplica[];
+      /** What is asked of the node and not answered yet; absent: as before. */
+      requests?: NodeRequest[];
+    };
 
 /** One round trip of an agent: renew, claim for the free slots, learn what to cancel and when to come back. */
 export async function sync(
@@ -23,6 +36,8 @@ export async function sync(
   holder: { holderId: number; epoch: string },
   freeSlots: Record<string, number>,
   isListening: boolean,
+  /** Of the last answer; -1: none yet. */
+  seenRevision = "-1",
 ): Promise<SyncAnswer> {
   const [row] = await db.run<{
     status: string;
@@ -30,9 +45,12 @@ export async function sync(
     next_sync_ms: number;
     claims: HeldClaim[];
     cancels: CancelRequest[];
+    revision: string;
+    replicas: WantedReplica[] | null;
+    requests: NodeRequest[] | null;
   }>(sql`
-    select status, lease_seconds, next_sync_ms, claims, cancels
-      from node.sync(${holder.holderId}, ${holder.epoch}, ${JSON.stringify(freeSlots)}::jsonb, ${isListening})`);
+    select status, lease_seconds, next_sync_ms, claims, cancels, revision, replicas, requests
+      from node.sync(${holder.holderId}, ${holder.epoch}, ${JSON.stringify(freeSlots)}::jsonb, ${isListening}, ${seenRevision})`);
   if (row === undefined || row.status !== "ok") return refused(row?.status);
   return {
     status: "ok",
@@ -40,6 +58,9 @@ export async function sync(
     nextSyncMs: row.next_sync_ms,
     claims: row.claims,
     cancels: row.cancels,
+    revision: row.revision,
+    ...(row.replicas !== null && { replicas: row.replicas }),
+    ...(row.requests !== null && { requests: row.requests }),
   };
 }
 

@@ -24,6 +24,7 @@ begin
       delete from drover.task_waiting w where w.task_id = task.id returning w.attempt into gone_attempt;
     end if;
     if gone_attempt is not null then
+      delete from drover.task_placement p where p.task_id = task.id;
       insert into drover.task_final (task_id, state, attempt, error)
       values (task.id, 'cancelled', gone_attempt, json_build_object('class', 'cancelled', 'message', p_reason));
       insert into drover.event (id, namespace_id, kind, actor, task_ids, data)

@@ -135,7 +135,8 @@ as $$
     join drover.task t on t.id = u.task_id
     left join drover.workflow_run r on r.id = t.run_id
     left join drover.workflow_version v on v.id = r.version_id
-    left join drover.workflow f on f.id = r.workflow_id;
+    left join drover.workflow f on f.id = r.workflow_id
+   where u.gpu_count > 0;
 $$;
 
 -- What leases that ended otherwise than by completing leave to be charged; the caller has deleted them all before.
@@ -156,6 +157,9 @@ begin
   if calls.ids is not null then
     perform drover.settle_calls(calls.ids, calls.usages, calls.requests, calls.pauses);
   end if;
+  -- A placement, and with it the GPUs, ends with its lease.
+  delete from drover.task_placement p
+   where p.task_id in (select l.task_id from unnest(p_leases) l where l.gpu_count is not null);
   select array_agg(l.task_id) as ids, array_agg(l.gpu_count) as counts, array_agg(l.started_at) as starts
     into gpus
     from unnest(p_leases) l

@@ -73,6 +73,51 @@ begin
     from spec s;
 end $$;
 
+-- The claim of what the place operation meant for this node: the same, with the placement in front.
+create or replace function drover.claim_placed(
+  p_holder_id integer, p_namespace_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer
+) returns table (task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  return query
+  with pick as (
+    select p.task_id, p.sort_key
+      from drover.task_placement p
+     where p.holder_id = p_holder_id and p.queue_id = p_queue_id and p.fence is null
+     order by p.sort_key, p.task_id
+     limit p_limit
+       for update skip locked
+  ), gone as (
+    delete from drover.task_ready r
+     using pick
+     where r.queue_id = p_queue_id and r.sort_key = pick.sort_key and r.task_id = pick.task_id
+    returning r.task_id, r.attempt
+  ), spec as (
+    select g.task_id, g.attempt + 1 as attempt, nextval('drover.fence_sequence') as fence,
+           t.timeout_seconds, t.name, t.payload, t.execution, t.run_id,
+           (select count(*) from drover.gpu_allocation a where a.task_id = g.task_id)::integer as gpu_count
+      from gone g
+      join drover.task t on t.id = g.task_id
+  ), bound as (
+    update drover.task_placement p set fence = s.fence from spec s where p.task_id = s.task_id
+  ), leased as (
+    insert into drover.task_lease (task_id, fence, holder_id, queue_id, limited_class_id, attempt, deadline_at, run_id, gpu_count)
+    select s.task_id, s.fence, p_holder_id, p_queue_id, p_limited_class_id, s.attempt,
+           now() + (s.timeout_seconds + 60) * interval '1 second', s.run_id, s.gpu_count
+      from spec s
+  ), told as (
+    insert into drover.event (id, namespace_id, kind, actor, task_ids)
+    select drover.next_id(), p_namespace_id, 'task.started', 'holder:' || p_holder_id, array_agg(s.task_id)
+      from spec s
+    having count(*) > 0
+  )
+  select s.task_id, s.fence, s.attempt, s.timeout_seconds, s.name, s.payload, s.execution
+    from spec s;
+end $$;
+
 -- How many tasks of a class may start now: its free slots, capped by what is asked.
 -- Slots are counted from the leases, so they die with them. An exclusive lock keeps two claims from counting
 -- the same free slot; a claim of an unlimited class holds the shared one, so that a limit set meanwhile counts all.

@@ -83,7 +83,7 @@ begin
   verdict := case
     when p_lease.cancel_requested_at is not null or p_class = 'cancelled' then 'cancelled'
     when p_class in ('drained', 'released') then 'released'
-    when p_class in ('lease_expired', 'lease_lost', 'agent_restarted') then
+    when p_class in ('lease_expired', 'lease_lost', 'agent_restarted', 'gpu_lost') then
       case when (tally.losses >= 3 and tally.holders >= 2) or tally.losses >= 10 then 'quarantined' else 'lost' end
     when p_class in ('provider_refused', 'provider_denied', 'content_filtered', 'limit_exceeded', 'budget_exceeded', 'invalid_execution', 'mount_refused', 'quarantined') or policy.is_excluded then 'failed'
     -- The call was not taken: it waits as long as the provider says, which is no failure of its own.

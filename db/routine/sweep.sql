@@ -37,7 +37,7 @@ begin
     ), gone as (
       delete from drover.holder_lease l using silent where l.holder_id = silent.holder_id returning l.holder_id
     ), marked as (
-      update drover.holder h set state = 'lost' from gone where h.id = gone.holder_id returning h.id, h.namespace_id, h.kind, h.name
+      update drover.holder h set state = 'lost', lost_at = now() from gone where h.id = gone.holder_id returning h.id, h.namespace_id, h.kind, h.name
     ), told as (
       insert into drover.event (id, namespace_id, kind, actor, data)
       select drover.next_id(), m.namespace_id, m.kind || '.lost', 'sweep', json_build_object('name', m.name) from marked m
@@ -52,6 +52,9 @@ begin
       select t.task_id, t.fence, 'lease_expired' as class, 'The lease of its holder ended without renewal.' as message
         from drover.task_lease t
        where not exists (select from drover.holder_lease h where h.holder_id = t.holder_id)
+         -- What is to run on while its node is cut off is nobody else's until its time is over.
+         and not (t.deadline_at > horizon and exists (
+           select from drover.task k where k.id = t.task_id and k.execution -> 'onDisconnect' ->> 'kind' = 'keep'))
       union all
       select t.task_id, t.fence, 'timeout', 'The attempt ran past its time limit and its holder did not report.'
         from drover.task_lease t
@@ -62,6 +65,7 @@ begin
     array(select l.id from drover.rate_limit l where exists (select from drover.task_waiting w where w.limit_id = l.id)),
     array(select b.id from drover.budget b where exists (select from drover.task_waiting w where w.budget_id = b.id)));
   perform drover.sum_events();
+  delete from drover.node_request q where q.expires_at < now() - interval '1 minute';
   return json_build_object('live', live, 'lost', coalesce(cardinality(lost_ids), 0), 'taken', coalesce(taken, 0), 'promoted', promoted);
 end $$;
 

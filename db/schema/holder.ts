@@ -17,6 +17,17 @@ export const holder = drover.table("holder", {
   facts: jsonb().$type<Record<string, string>>().notNull().default({}),
   version: text().notNull().default(""),
   joined_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
+  labels: jsonb().$type<Record<string, string>>().notNull().default({}),
+  taints: text().array().notNull().default([]),
+  cordoned_at: timestamp({ withTimezone: true }),
+  cordon_reason: text(),
+  drain_requested_at: timestamp({ withTimezone: true }),
+  drain_deadline_at: timestamp({ withTimezone: true }),
+  lost_at: timestamp({ withTimezone: true }),
+  removed_at: timestamp({ withTimezone: true }),
+  revision: key().notNull().default("0"),
+  images: text().array().notNull().default([]),
+  models: text().array().notNull().default([]),
 });
 
 /** The heartbeat of a holder. */

@@ -1,6 +1,7 @@
 import type { Executor } from "@drover/db/client";
 import type { Wakeups } from "@drover/db/listen";
 import { describe, drain, held, type HeldClaim, leave, register } from "@drover/db/node/register";
+import type { NodeRequest, WantedReplica } from "@drover/db/node/replica";
 import { complete, fail } from "@drover/db/node/settle";
 import { sync } from "@drover/db/node/sync";
 import type { Source } from "@drover/worker/source";
@@ -25,6 +26,9 @@ export interface NodeSourceOptions {
   facts: () => NodeFacts;
   /** What this node still holds from before, told at every registration. */
   onHeld: (held: HeldClaim[]) => void;
+  /** Everything that this node is to keep, whenever it changed and after every registration. */
+  onReplicas?: (replicas: WantedReplica[]) => void;
+  onRequests?: (requests: NodeRequest[]) => void;
 }
 
 export interface NodeSource extends Source<HeldClaim, Slots | undefined> {
@@ -46,9 +50,12 @@ export function createNodeSource({
   version,
   facts,
   onHeld,
+  onReplicas,
+  onRequests,
 }: NodeSourceOptions): NodeSource {
   let life: { holderId: number; epoch: string } | undefined;
   let leaseSeconds = 30;
+  let revision = "-1";
   const current = () => {
     if (life === undefined) throw new Error("the agent is not registered yet");
     return life;
@@ -66,12 +73,16 @@ export function createNodeSource({
       });
       life = { holderId: registered.holderId, epoch: registered.epoch };
       leaseSeconds = registered.leaseSeconds;
+      revision = "-1";
       onHeld(registered.held);
       return { leaseSeconds: registered.leaseSeconds };
     },
     async poll(free) {
-      const answer = await sync(db, current(), free ?? {}, wakeups?.isListening ?? false);
+      const answer = await sync(db, current(), free ?? {}, wakeups?.isListening ?? false, revision);
       if (answer.status !== "ok") return answer;
+      revision = answer.revision;
+      if (answer.replicas !== undefined) onReplicas?.(answer.replicas);
+      if (answer.requests !== undefined) onRequests?.(answer.requests);
       return {
         status: "ok",
         leaseSeconds: answer.leaseSeconds,

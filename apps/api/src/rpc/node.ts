@@ -8,7 +8,7 @@ import type { Deps } from "../operation/context.ts";
 import { callerOf } from "./caller.ts";
 
 /** drover.v1.NodeService. */
-export function nodeService(deps: Deps): ServiceImpl<typeof NodeService> {
+export function nodeService(deps: Deps): Partial<ServiceImpl<typeof NodeService>> {
   return {
     async listNodes(_, context) {
       const namespaceId = await deps.directory.namespaceId(callerOf(context).namespace);

@@ -5,6 +5,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { Rejection } from "./task_pb.ts";
+import { file_drover_v1_task } from "./task_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -13,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/v1/node.proto.
  */
 export const file_drover_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChRkcm92ZXIvdjEvbm9kZS5wcm90bxIJZHJvdmVyLnYxIpQDCgROb2RlEgwKBG5hbWUYASABKAkSIwoFc3RhdGUYAiABKA4yFC5kcm92ZXIudjEuTm9kZVN0YXRlEg0KBWVwb2NoGAMgASgDEikKBXNsb3RzGAQgAygLMhouZHJvdmVyLnYxLk5vZGUuU2xvdHNFbnRyeRIRCglleGVjdXRvcnMYBSADKAkSDwoHcnVubmluZxgGIAEoBRI0ChBsZWFzZV9leHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglqb2luZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YCSABKAkSKQoFZmFjdHMYCiADKAsyGi5kcm92ZXIudjEuTm9kZS5GYWN0c0VudHJ5GiwKClNsb3RzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgFOgI4ARosCgpGYWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiEgoQTGlzdE5vZGVzUmVxdWVzdCIzChFMaXN0Tm9kZXNSZXNwb25zZRIeCgVub2RlcxgBIAMoCzIPLmRyb3Zlci52MS5Ob2RlIicKDkdldE5vZGVSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiMAoPR2V0Tm9kZVJlc3BvbnNlEh0KBG5vZGUYASABKAsyDy5kcm92ZXIudjEuTm9kZSprCglOb2RlU3RhdGUSGgoWTk9ERV9TVEFURV9VTlNQRUNJRklFRBAAEhQKEE5PREVfU1RBVEVfUkVBRFkQARIXChNOT0RFX1NUQVRFX0RSQUlOSU5HEAISEwoPTk9ERV9TVEFURV9MT1NUEAMylwEKC05vZGVTZXJ2aWNlEkYKCUxpc3ROb2RlcxIbLmRyb3Zlci52MS5MaXN0Tm9kZXNSZXF1ZXN0GhwuZHJvdmVyLnYxLkxpc3ROb2Rlc1Jlc3BvbnNlEkAKB0dldE5vZGUSGS5kcm92ZXIudjEuR2V0Tm9kZVJlcXVlc3QaGi5kcm92ZXIudjEuR2V0Tm9kZVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChRkcm92ZXIvdjEvbm9kZS5wcm90bxIJZHJvdmVyLnYxIsAFCgROb2RlEgwKBG5hbWUYASABKAkSIwoFc3RhdGUYAiABKA4yFC5kcm92ZXIudjEuTm9kZVN0YXRlEg0KBWVwb2NoGAMgASgDEikKBXNsb3RzGAQgAygLMhouZHJvdmVyLnYxLk5vZGUuU2xvdHNFbnRyeRIRCglleGVjdXRvcnMYBSADKAkSDwoHcnVubmluZxgGIAEoBRI0ChBsZWFzZV9leHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglqb2luZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3ZlcnNpb24YCSABKAkSKQoFZmFjdHMYCiADKAsyGi5kcm92ZXIudjEuTm9kZS5GYWN0c0VudHJ5EisKBmxhYmVscxgLIAMoCzIbLmRyb3Zlci52MS5Ob2RlLkxhYmVsc0VudHJ5Eg4KBnRhaW50cxgMIAMoCRITCgtpc19jb3Jkb25lZBgNIAEoCBIVCg1jb3Jkb25fcmVhc29uGA4gASgJEjUKEWRyYWluX2RlYWRsaW5lX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdsb3N0X2F0GBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXBsaWNhcxgRIAEoBRIcCgRncHVzGBIgAygLMg4uZHJvdmVyLnYxLkdwdRosCgpTbG90c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBToCOAEaLAoKRmFjdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEizgIKA0dwdRIMCgRub2RlGAEgASgJEgwKBHV1aWQYAiABKAkSDAoEa2luZBgDIAEoCRIOCgZ2ZW5kb3IYBCABKAkSDgoGbnVtYmVyGAUgASgFEg0KBW1vZGVsGAYgASgJEhIKCm1lbW9yeV9taWIYByABKAUSDgoGZHJpdmVyGAggASgJEg8KB3Byb2ZpbGUYCSABKAkSEwoLcGFyZW50X3V1aWQYCiABKAkSDQoFc2xvdHMYCyABKAUSJQoHaG9sZGVycxgMIAMoCzIULmRyb3Zlci52MS5HcHVIb2xkZXISIgoFc3RhdGUYDSABKA4yEy5kcm92ZXIudjEuR3B1U3RhdGUSEAoIZXZpZGVuY2UYDiABKAkSIAoTdXRpbGl6YXRpb25fcGVyY2VudBgPIAEoBUgAiAEBQhYKFF91dGlsaXphdGlvbl9wZXJjZW50Ik8KCUdwdUhvbGRlchIMCgRzbG90GAEgASgFEg8KB3Rhc2tfaWQYAiABKAkSDwoHcmVwbGljYRgDIAEoCRISCgptZW1vcnlfbWliGAQgASgFIhIKEExpc3ROb2Rlc1JlcXVlc3QiMwoRTGlzdE5vZGVzUmVzcG9uc2USHgoFbm9kZXMYASADKAsyDy5kcm92ZXIudjEuTm9kZSInCg5HZXROb2RlUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIjAKD0dldE5vZGVSZXNwb25zZRIdCgRub2RlGAEgASgLMg8uZHJvdmVyLnYxLk5vZGUi8gEKFkNyZWF0ZUpvaW5Ub2tlblJlcXVlc3QSNwoJbm9kZV9uYW1lGAEgASgJQiS6SCFyHzIdXihbYS16MC05XVthLXowLTkuLV17MCw2Mn0pPyQSPQoGbGFiZWxzGAIgAygLMi0uZHJvdmVyLnYxLkNyZWF0ZUpvaW5Ub2tlblJlcXVlc3QuTGFiZWxzRW50cnkSDgoGdGFpbnRzGAMgAygJEiEKC3R0bF9zZWNvbmRzGAQgASgFQgy6SAkaBxiAmp4BKAAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJMChdDcmVhdGVKb2luVG9rZW5SZXNwb25zZRINCgV0b2tlbhgBIAEoCRIiCgRpbmZvGAIgASgLMhQuZHJvdmVyLnYxLkpvaW5Ub2tlbiKHAgoJSm9pblRva2VuEgoKAmlkGAEgASgFEhEKCW5vZGVfbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd1c2VkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd1c2VkX2J5GAYgASgJEi4KCnJldm9rZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWFjdG9yGAggASgJIhcKFUxpc3RKb2luVG9rZW5zUmVxdWVzdCI+ChZMaXN0Sm9pblRva2Vuc1Jlc3BvbnNlEiQKBnRva2VucxgBIAMoCzIULmRyb3Zlci52MS5Kb2luVG9rZW4iJAoWUmV2b2tlSm9pblRva2VuUmVxdWVzdBIKCgJpZBgBIAEoBSIZChdSZXZva2VKb2luVG9rZW5SZXNwb25zZSJWCgtKb2luUmVxdWVzdBIWCgV0b2tlbhgBIAEoCUIHukgEcgIQARIvCgRuYW1lGAIgASgJQiG6SB5yHDIaXlthLXowLTldW2EtejAtOS4tXXswLDYyfSQiQwoMSm9pblJlc3BvbnNlEh0KBG5vZGUYASABKAsyDy5kcm92ZXIudjEuTm9kZRIUCgxkYXRhYmFzZV91cmwYAiABKAki3gEKEVVwZGF0ZU5vZGVSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAESPwoKc2V0X2xhYmVscxgCIAMoCzIrLmRyb3Zlci52MS5VcGRhdGVOb2RlUmVxdWVzdC5TZXRMYWJlbHNFbnRyeRIUCgx1bnNldF9sYWJlbHMYAyADKAkSEgoKYWRkX3RhaW50cxgEIAMoCRIVCg1yZW1vdmVfdGFpbnRzGAUgAygJGjAKDlNldExhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMwoSVXBkYXRlTm9kZVJlc3BvbnNlEh0KBG5vZGUYASABKAsyDy5kcm92ZXIudjEuTm9kZSJEChFDb3Jkb25Ob2RlUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMY6AciMwoSQ29yZG9uTm9kZVJlc3BvbnNlEh0KBG5vZGUYASABKAsyDy5kcm92ZXIudjEuTm9kZSIsChNVbmNvcmRvbk5vZGVSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiNQoUVW5jb3Jkb25Ob2RlUmVzcG9uc2USHQoEbm9kZRgBIAEoCzIPLmRyb3Zlci52MS5Ob2RlIn4KEERyYWluTm9kZVJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQARImChBkZWFkbGluZV9zZWNvbmRzGAIgASgFQgy6SAkaBxiAmp4BKAASGAoGcmVhc29uGAMgASgJQgi6SAVyAxjoBxIRCglwbGFuX29ubHkYBCABKAgicQoRRHJhaW5Ob2RlUmVzcG9uc2USHQoEbm9kZRgBIAEoCzIPLmRyb3Zlci52MS5Ob2RlEiMKBWl0ZW1zGAIgAygLMhQuZHJvdmVyLnYxLkRyYWluSXRlbRIYChBleHBlY3RlZF9zZWNvbmRzGAMgASgFIncKCURyYWluSXRlbRIMCgRraW5kGAEgASgJEgwKBG5hbWUYAiABKAkSCgoCdG8YAyABKAkSGAoQZXhwZWN0ZWRfc2Vjb25kcxgEIAEoBRIoCgpyZWplY3Rpb25zGAUgAygLMhQuZHJvdmVyLnYxLlJlamVjdGlvbiI5ChFSZW1vdmVOb2RlUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABEg0KBWZvcmNlGAIgASgIIhQKElJlbW92ZU5vZGVSZXNwb25zZSIvChZSZXZva2VOb2RlTG9naW5SZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiGQoXUmV2b2tlTm9kZUxvZ2luUmVzcG9uc2UiHwoPTGlzdEdwdXNSZXF1ZXN0EgwKBG5vZGUYASABKAkiMAoQTGlzdEdwdXNSZXNwb25zZRIcCgRncHVzGAEgAygLMg4uZHJvdmVyLnYxLkdwdSJDChBDb3Jkb25HcHVSZXF1ZXN0EhUKBHV1aWQYASABKAlCB7pIBHICEAESGAoGcmVhc29uGAIgASgJQgi6SAVyAxjoByIwChFDb3Jkb25HcHVSZXNwb25zZRIbCgNncHUYASABKAsyDi5kcm92ZXIudjEuR3B1IisKElVuY29yZG9uR3B1UmVxdWVzdBIVCgR1dWlkGAEgASgJQge6SARyAhABIjIKE1VuY29yZG9uR3B1UmVzcG9uc2USGwoDZ3B1GAEgASgLMg4uZHJvdmVyLnYxLkdwdSI+ChFQdWxsSW1hZ2VzUmVxdWVzdBIaCgZpbWFnZXMYASADKAlCCrpIB5IBBAgBEGQSDQoFbm9kZXMYAiADKAkijwEKElB1bGxJbWFnZXNSZXNwb25zZRIMCgRub2RlGAEgASgJEg0KBWltYWdlGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIVCg1jdXJyZW50X2J5dGVzGAQgASgDEhMKC3RvdGFsX2J5dGVzGAUgASgDEg8KB3BlcmNlbnQYBiABKAUSDwoHbWVzc2FnZRgHIAEoCSprCglOb2RlU3RhdGUSGgoWTk9ERV9TVEFURV9VTlNQRUNJRklFRBAAEhQKEE5PREVfU1RBVEVfUkVBRFkQARIXChNOT0RFX1NUQVRFX0RSQUlOSU5HEAISEwoPTk9ERV9TVEFURV9MT1NUEAMqZgoIR3B1U3RhdGUSGQoVR1BVX1NUQVRFX1VOU1BFQ0lGSUVEEAASEwoPR1BVX1NUQVRFX1JFQURZEAESFgoSR1BVX1NUQVRFX0NPUkRPTkVEEAISEgoOR1BVX1NUQVRFX0dPTkUQAzLXCQoLTm9kZVNlcnZpY2USRgoJTGlzdE5vZGVzEhsuZHJvdmVyLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHC5kcm92ZXIudjEuTGlzdE5vZGVzUmVzcG9uc2USQAoHR2V0Tm9kZRIZLmRyb3Zlci52MS5HZXROb2RlUmVxdWVzdBoaLmRyb3Zlci52MS5HZXROb2RlUmVzcG9uc2USWAoPQ3JlYXRlSm9pblRva2VuEiEuZHJvdmVyLnYxLkNyZWF0ZUpvaW5Ub2tlblJlcXVlc3QaIi5kcm92ZXIudjEuQ3JlYXRlSm9pblRva2VuUmVzcG9uc2USVQoOTGlzdEpvaW5Ub2tlbnMSIC5kcm92ZXIudjEuTGlzdEpvaW5Ub2tlbnNSZXF1ZXN0GiEuZHJvdmVyLnYxLkxpc3RKb2luVG9rZW5zUmVzcG9uc2USWAoPUmV2b2tlSm9pblRva2VuEiEuZHJvdmVyLnYxLlJldm9rZUpvaW5Ub2tlblJlcXVlc3QaIi5kcm92ZXIudjEuUmV2b2tlSm9pblRva2VuUmVzcG9uc2USNwoESm9pbhIWLmRyb3Zlci52MS5Kb2luUmVxdWVzdBoXLmRyb3Zlci52MS5Kb2luUmVzcG9uc2USSQoKVXBkYXRlTm9kZRIcLmRyb3Zlci52MS5VcGRhdGVOb2RlUmVxdWVzdBodLmRyb3Zlci52MS5VcGRhdGVOb2RlUmVzcG9uc2USSQoKQ29yZG9uTm9kZRIcLmRyb3Zlci52MS5Db3Jkb25Ob2RlUmVxdWVzdBodLmRyb3Zlci52MS5Db3Jkb25Ob2RlUmVzcG9uc2USTwoMVW5jb3Jkb25Ob2RlEh4uZHJvdmVyLnYxLlVuY29yZG9uTm9kZVJlcXVlc3QaHy5kcm92ZXIudjEuVW5jb3Jkb25Ob2RlUmVzcG9uc2USRgoJRHJhaW5Ob2RlEhsuZHJvdmVyLnYxLkRyYWluTm9kZVJlcXVlc3QaHC5kcm92ZXIudjEuRHJhaW5Ob2RlUmVzcG9uc2USSQoKUmVtb3ZlTm9kZRIcLmRyb3Zlci52MS5SZW1vdmVOb2RlUmVxdWVzdBodLmRyb3Zlci52MS5SZW1vdmVOb2RlUmVzcG9uc2USWAoPUmV2b2tlTm9kZUxvZ2luEiEuZHJvdmVyLnYxLlJldm9rZU5vZGVMb2dpblJlcXVlc3QaIi5kcm92ZXIudjEuUmV2b2tlTm9kZUxvZ2luUmVzcG9uc2USQwoITGlzdEdwdXMSGi5kcm92ZXIudjEuTGlzdEdwdXNSZXF1ZXN0GhsuZHJvdmVyLnYxLkxpc3RHcHVzUmVzcG9uc2USRgoJQ29yZG9uR3B1EhsuZHJvdmVyLnYxLkNvcmRvbkdwdVJlcXVlc3QaHC5kcm92ZXIudjEuQ29yZG9uR3B1UmVzcG9uc2USTAoLVW5jb3Jkb25HcHUSHS5kcm92ZXIudjEuVW5jb3Jkb25HcHVSZXF1ZXN0Gh4uZHJvdmVyLnYxLlVuY29yZG9uR3B1UmVzcG9uc2USSwoKUHVsbEltYWdlcxIcLmRyb3Zlci52MS5QdWxsSW1hZ2VzUmVxdWVzdBodLmRyb3Zlci52MS5QdWxsSW1hZ2VzUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_drover_v1_task, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message drover.v1.Node
@@ -76,6 +78,46 @@ export type Node = Message<"drover.v1.Node"> & {
    * @generated from field: map<string, string> facts = 10;
    */
   facts: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> labels = 11;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: repeated string taints = 12;
+   */
+  taints: string[];
+
+  /**
+   * @generated from field: bool is_cordoned = 13;
+   */
+  isCordoned: boolean;
+
+  /**
+   * @generated from field: string cordon_reason = 14;
+   */
+  cordonReason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp drain_deadline_at = 15;
+   */
+  drainDeadlineAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp lost_at = 16;
+   */
+  lostAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: int32 replicas = 17;
+   */
+  replicas: number;
+
+  /**
+   * @generated from field: repeated drover.v1.Gpu gpus = 18;
+   */
+  gpus: Gpu[];
 };
 
 /**
@@ -84,6 +126,147 @@ export type Node = Message<"drover.v1.Node"> & {
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
   messageDesc(file_drover_v1_node, 0);
+
+/**
+ * A GPU, or a slice of one.
+ *
+ * @generated from message drover.v1.Gpu
+ */
+export type Gpu = Message<"drover.v1.Gpu"> & {
+  /**
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * GPU-... or MIG-...
+   *
+   * @generated from field: string uuid = 2;
+   */
+  uuid: string;
+
+  /**
+   * whole, mig or shared.
+   *
+   * @generated from field: string kind = 3;
+   */
+  kind: string;
+
+  /**
+   * nvidia or amd.
+   *
+   * @generated from field: string vendor = 4;
+   */
+  vendor: string;
+
+  /**
+   * As the driver counts them.
+   *
+   * @generated from field: int32 number = 5;
+   */
+  number: number;
+
+  /**
+   * @generated from field: string model = 6;
+   */
+  model: string;
+
+  /**
+   * @generated from field: int32 memory_mib = 7;
+   */
+  memoryMib: number;
+
+  /**
+   * @generated from field: string driver = 8;
+   */
+  driver: string;
+
+  /**
+   * Of MIG slices: 1g.10gb.
+   *
+   * @generated from field: string profile = 9;
+   */
+  profile: string;
+
+  /**
+   * @generated from field: string parent_uuid = 10;
+   */
+  parentUuid: string;
+
+  /**
+   * How many may use it at once.
+   *
+   * @generated from field: int32 slots = 11;
+   */
+  slots: number;
+
+  /**
+   * @generated from field: repeated drover.v1.GpuHolder holders = 12;
+   */
+  holders: GpuHolder[];
+
+  /**
+   * @generated from field: drover.v1.GpuState state = 13;
+   */
+  state: GpuState;
+
+  /**
+   * @generated from field: string evidence = 14;
+   */
+  evidence: string;
+
+  /**
+   * Unset: not known.
+   *
+   * @generated from field: optional int32 utilization_percent = 15;
+   */
+  utilizationPercent?: number | undefined;
+};
+
+/**
+ * Describes the message drover.v1.Gpu.
+ * Use `create(GpuSchema)` to create a new message.
+ */
+export const GpuSchema: GenMessage<Gpu> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 1);
+
+/**
+ * Who has a slot of a GPU.
+ *
+ * @generated from message drover.v1.GpuHolder
+ */
+export type GpuHolder = Message<"drover.v1.GpuHolder"> & {
+  /**
+   * @generated from field: int32 slot = 1;
+   */
+  slot: number;
+
+  /**
+   * The id of a task; or empty.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * As environment/service/number; or empty.
+   *
+   * @generated from field: string replica = 3;
+   */
+  replica: string;
+
+  /**
+   * @generated from field: int32 memory_mib = 4;
+   */
+  memoryMib: number;
+};
+
+/**
+ * Describes the message drover.v1.GpuHolder.
+ * Use `create(GpuHolderSchema)` to create a new message.
+ */
+export const GpuHolderSchema: GenMessage<GpuHolder> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 2);
 
 /**
  * @generated from message drover.v1.ListNodesRequest
@@ -96,7 +279,7 @@ export type ListNodesRequest = Message<"drover.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_node, 1);
+  messageDesc(file_drover_v1_node, 3);
 
 /**
  * @generated from message drover.v1.ListNodesResponse
@@ -113,7 +296,7 @@ export type ListNodesResponse = Message<"drover.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_node, 2);
+  messageDesc(file_drover_v1_node, 4);
 
 /**
  * @generated from message drover.v1.GetNodeRequest
@@ -130,7 +313,7 @@ export type GetNodeRequest = Message<"drover.v1.GetNodeRequest"> & {
  * Use `create(GetNodeRequestSchema)` to create a new message.
  */
 export const GetNodeRequestSchema: GenMessage<GetNodeRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_node, 3);
+  messageDesc(file_drover_v1_node, 5);
 
 /**
  * @generated from message drover.v1.GetNodeResponse
@@ -147,7 +330,705 @@ export type GetNodeResponse = Message<"drover.v1.GetNodeResponse"> & {
  * Use `create(GetNodeResponseSchema)` to create a new message.
  */
 export const GetNodeResponseSchema: GenMessage<GetNodeResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_node, 4);
+  messageDesc(file_drover_v1_node, 6);
+
+/**
+ * @generated from message drover.v1.CreateJoinTokenRequest
+ */
+export type CreateJoinTokenRequest = Message<"drover.v1.CreateJoinTokenRequest"> & {
+  /**
+   * The only name that a node may join under with it; empty: the host chooses.
+   *
+   * @generated from field: string node_name = 1;
+   */
+  nodeName: string;
+
+  /**
+   * @generated from field: map<string, string> labels = 2;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: repeated string taints = 3;
+   */
+  taints: string[];
+
+  /**
+   * Seconds until it ends; 0: an hour.
+   *
+   * @generated from field: int32 ttl_seconds = 4;
+   */
+  ttlSeconds: number;
+};
+
+/**
+ * Describes the message drover.v1.CreateJoinTokenRequest.
+ * Use `create(CreateJoinTokenRequestSchema)` to create a new message.
+ */
+export const CreateJoinTokenRequestSchema: GenMessage<CreateJoinTokenRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 7);
+
+/**
+ * @generated from message drover.v1.CreateJoinTokenResponse
+ */
+export type CreateJoinTokenResponse = Message<"drover.v1.CreateJoinTokenResponse"> & {
+  /**
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * @generated from field: drover.v1.JoinToken info = 2;
+   */
+  info?: JoinToken | undefined;
+};
+
+/**
+ * Describes the message drover.v1.CreateJoinTokenResponse.
+ * Use `create(CreateJoinTokenResponseSchema)` to create a new message.
+ */
+export const CreateJoinTokenResponseSchema: GenMessage<CreateJoinTokenResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 8);
+
+/**
+ * @generated from message drover.v1.JoinToken
+ */
+export type JoinToken = Message<"drover.v1.JoinToken"> & {
+  /**
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+
+  /**
+   * @generated from field: string node_name = 2;
+   */
+  nodeName: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 3;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp used_at = 5;
+   */
+  usedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string used_by = 6;
+   */
+  usedBy: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp revoked_at = 7;
+   */
+  revokedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string actor = 8;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message drover.v1.JoinToken.
+ * Use `create(JoinTokenSchema)` to create a new message.
+ */
+export const JoinTokenSchema: GenMessage<JoinToken> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 9);
+
+/**
+ * @generated from message drover.v1.ListJoinTokensRequest
+ */
+export type ListJoinTokensRequest = Message<"drover.v1.ListJoinTokensRequest"> & {
+};
+
+/**
+ * Describes the message drover.v1.ListJoinTokensRequest.
+ * Use `create(ListJoinTokensRequestSchema)` to create a new message.
+ */
+export const ListJoinTokensRequestSchema: GenMessage<ListJoinTokensRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 10);
+
+/**
+ * @generated from message drover.v1.ListJoinTokensResponse
+ */
+export type ListJoinTokensResponse = Message<"drover.v1.ListJoinTokensResponse"> & {
+  /**
+   * @generated from field: repeated drover.v1.JoinToken tokens = 1;
+   */
+  tokens: JoinToken[];
+};
+
+/**
+ * Describes the message drover.v1.ListJoinTokensResponse.
+ * Use `create(ListJoinTokensResponseSchema)` to create a new message.
+ */
+export const ListJoinTokensResponseSchema: GenMessage<ListJoinTokensResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 11);
+
+/**
+ * @generated from message drover.v1.RevokeJoinTokenRequest
+ */
+export type RevokeJoinTokenRequest = Message<"drover.v1.RevokeJoinTokenRequest"> & {
+  /**
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Describes the message drover.v1.RevokeJoinTokenRequest.
+ * Use `create(RevokeJoinTokenRequestSchema)` to create a new message.
+ */
+export const RevokeJoinTokenRequestSchema: GenMessage<RevokeJoinTokenRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 12);
+
+/**
+ * @generated from message drover.v1.RevokeJoinTokenResponse
+ */
+export type RevokeJoinTokenResponse = Message<"drover.v1.RevokeJoinTokenResponse"> & {
+};
+
+/**
+ * Describes the message drover.v1.RevokeJoinTokenResponse.
+ * Use `create(RevokeJoinTokenResponseSchema)` to create a new message.
+ */
+export const RevokeJoinTokenResponseSchema: GenMessage<RevokeJoinTokenResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 13);
+
+/**
+ * @generated from message drover.v1.JoinRequest
+ */
+export type JoinRequest = Message<"drover.v1.JoinRequest"> & {
+  /**
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message drover.v1.JoinRequest.
+ * Use `create(JoinRequestSchema)` to create a new message.
+ */
+export const JoinRequestSchema: GenMessage<JoinRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 14);
+
+/**
+ * @generated from message drover.v1.JoinResponse
+ */
+export type JoinResponse = Message<"drover.v1.JoinResponse"> & {
+  /**
+   * @generated from field: drover.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+
+  /**
+   * For DROVER_AGENT_DATABASE_URL_FILE. Told once.
+   *
+   * @generated from field: string database_url = 2;
+   */
+  databaseUrl: string;
+};
+
+/**
+ * Describes the message drover.v1.JoinResponse.
+ * Use `create(JoinResponseSchema)` to create a new message.
+ */
+export const JoinResponseSchema: GenMessage<JoinResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 15);
+
+/**
+ * @generated from message drover.v1.UpdateNodeRequest
+ */
+export type UpdateNodeRequest = Message<"drover.v1.UpdateNodeRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Set, or with an empty value taken away where `unset_labels` names them.
+   *
+   * @generated from field: map<string, string> set_labels = 2;
+   */
+  setLabels: { [key: string]: string };
+
+  /**
+   * @generated from field: repeated string unset_labels = 3;
+   */
+  unsetLabels: string[];
+
+  /**
+   * @generated from field: repeated string add_taints = 4;
+   */
+  addTaints: string[];
+
+  /**
+   * @generated from field: repeated string remove_taints = 5;
+   */
+  removeTaints: string[];
+};
+
+/**
+ * Describes the message drover.v1.UpdateNodeRequest.
+ * Use `create(UpdateNodeRequestSchema)` to create a new message.
+ */
+export const UpdateNodeRequestSchema: GenMessage<UpdateNodeRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 16);
+
+/**
+ * @generated from message drover.v1.UpdateNodeResponse
+ */
+export type UpdateNodeResponse = Message<"drover.v1.UpdateNodeResponse"> & {
+  /**
+   * @generated from field: drover.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+};
+
+/**
+ * Describes the message drover.v1.UpdateNodeResponse.
+ * Use `create(UpdateNodeResponseSchema)` to create a new message.
+ */
+export const UpdateNodeResponseSchema: GenMessage<UpdateNodeResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 17);
+
+/**
+ * @generated from message drover.v1.CordonNodeRequest
+ */
+export type CordonNodeRequest = Message<"drover.v1.CordonNodeRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message drover.v1.CordonNodeRequest.
+ * Use `create(CordonNodeRequestSchema)` to create a new message.
+ */
+export const CordonNodeRequestSchema: GenMessage<CordonNodeRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 18);
+
+/**
+ * @generated from message drover.v1.CordonNodeResponse
+ */
+export type CordonNodeResponse = Message<"drover.v1.CordonNodeResponse"> & {
+  /**
+   * @generated from field: drover.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+};
+
+/**
+ * Describes the message drover.v1.CordonNodeResponse.
+ * Use `create(CordonNodeResponseSchema)` to create a new message.
+ */
+export const CordonNodeResponseSchema: GenMessage<CordonNodeResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 19);
+
+/**
+ * @generated from message drover.v1.UncordonNodeRequest
+ */
+export type UncordonNodeRequest = Message<"drover.v1.UncordonNodeRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message drover.v1.UncordonNodeRequest.
+ * Use `create(UncordonNodeRequestSchema)` to create a new message.
+ */
+export const UncordonNodeRequestSchema: GenMessage<UncordonNodeRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 20);
+
+/**
+ * @generated from message drover.v1.UncordonNodeResponse
+ */
+export type UncordonNodeResponse = Message<"drover.v1.UncordonNodeResponse"> & {
+  /**
+   * @generated from field: drover.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+};
+
+/**
+ * Describes the message drover.v1.UncordonNodeResponse.
+ * Use `create(UncordonNodeResponseSchema)` to create a new message.
+ */
+export const UncordonNodeResponseSchema: GenMessage<UncordonNodeResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 21);
+
+/**
+ * @generated from message drover.v1.DrainNodeRequest
+ */
+export type DrainNodeRequest = Message<"drover.v1.DrainNodeRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Seconds that running tasks may take to end; 0: 600. What still runs then goes back to its queue.
+   *
+   * @generated from field: int32 deadline_seconds = 2;
+   */
+  deadlineSeconds: number;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Only tells what would happen.
+   *
+   * @generated from field: bool plan_only = 4;
+   */
+  planOnly: boolean;
+};
+
+/**
+ * Describes the message drover.v1.DrainNodeRequest.
+ * Use `create(DrainNodeRequestSchema)` to create a new message.
+ */
+export const DrainNodeRequestSchema: GenMessage<DrainNodeRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 22);
+
+/**
+ * @generated from message drover.v1.DrainNodeResponse
+ */
+export type DrainNodeResponse = Message<"drover.v1.DrainNodeResponse"> & {
+  /**
+   * @generated from field: drover.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+
+  /**
+   * @generated from field: repeated drover.v1.DrainItem items = 2;
+   */
+  items: DrainItem[];
+
+  /**
+   * Until the node is empty, as far as can be said; at most the deadline.
+   *
+   * @generated from field: int32 expected_seconds = 3;
+   */
+  expectedSeconds: number;
+};
+
+/**
+ * Describes the message drover.v1.DrainNodeResponse.
+ * Use `create(DrainNodeResponseSchema)` to create a new message.
+ */
+export const DrainNodeResponseSchema: GenMessage<DrainNodeResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 23);
+
+/**
+ * @generated from message drover.v1.DrainItem
+ */
+export type DrainItem = Message<"drover.v1.DrainItem"> & {
+  /**
+   * task or replica.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Of a replica: the node that it is expected to move to; empty: none has room, see `rejections`.
+   *
+   * @generated from field: string to = 3;
+   */
+  to: string;
+
+  /**
+   * @generated from field: int32 expected_seconds = 4;
+   */
+  expectedSeconds: number;
+
+  /**
+   * @generated from field: repeated drover.v1.Rejection rejections = 5;
+   */
+  rejections: Rejection[];
+};
+
+/**
+ * Describes the message drover.v1.DrainItem.
+ * Use `create(DrainItemSchema)` to create a new message.
+ */
+export const DrainItemSchema: GenMessage<DrainItem> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 24);
+
+/**
+ * @generated from message drover.v1.RemoveNodeRequest
+ */
+export type RemoveNodeRequest = Message<"drover.v1.RemoveNodeRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: bool force = 2;
+   */
+  force: boolean;
+};
+
+/**
+ * Describes the message drover.v1.RemoveNodeRequest.
+ * Use `create(RemoveNodeRequestSchema)` to create a new message.
+ */
+export const RemoveNodeRequestSchema: GenMessage<RemoveNodeRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 25);
+
+/**
+ * @generated from message drover.v1.RemoveNodeResponse
+ */
+export type RemoveNodeResponse = Message<"drover.v1.RemoveNodeResponse"> & {
+};
+
+/**
+ * Describes the message drover.v1.RemoveNodeResponse.
+ * Use `create(RemoveNodeResponseSchema)` to create a new message.
+ */
+export const RemoveNodeResponseSchema: GenMessage<RemoveNodeResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 26);
+
+/**
+ * @generated from message drover.v1.RevokeNodeLoginRequest
+ */
+export type RevokeNodeLoginRequest = Message<"drover.v1.RevokeNodeLoginRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message drover.v1.RevokeNodeLoginRequest.
+ * Use `create(RevokeNodeLoginRequestSchema)` to create a new message.
+ */
+export const RevokeNodeLoginRequestSchema: GenMessage<RevokeNodeLoginRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 27);
+
+/**
+ * @generated from message drover.v1.RevokeNodeLoginResponse
+ */
+export type RevokeNodeLoginResponse = Message<"drover.v1.RevokeNodeLoginResponse"> & {
+};
+
+/**
+ * Describes the message drover.v1.RevokeNodeLoginResponse.
+ * Use `create(RevokeNodeLoginResponseSchema)` to create a new message.
+ */
+export const RevokeNodeLoginResponseSchema: GenMessage<RevokeNodeLoginResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 28);
+
+/**
+ * @generated from message drover.v1.ListGpusRequest
+ */
+export type ListGpusRequest = Message<"drover.v1.ListGpusRequest"> & {
+  /**
+   * Empty: of all nodes.
+   *
+   * @generated from field: string node = 1;
+   */
+  node: string;
+};
+
+/**
+ * Describes the message drover.v1.ListGpusRequest.
+ * Use `create(ListGpusRequestSchema)` to create a new message.
+ */
+export const ListGpusRequestSchema: GenMessage<ListGpusRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 29);
+
+/**
+ * @generated from message drover.v1.ListGpusResponse
+ */
+export type ListGpusResponse = Message<"drover.v1.ListGpusResponse"> & {
+  /**
+   * @generated from field: repeated drover.v1.Gpu gpus = 1;
+   */
+  gpus: Gpu[];
+};
+
+/**
+ * Describes the message drover.v1.ListGpusResponse.
+ * Use `create(ListGpusResponseSchema)` to create a new message.
+ */
+export const ListGpusResponseSchema: GenMessage<ListGpusResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 30);
+
+/**
+ * @generated from message drover.v1.CordonGpuRequest
+ */
+export type CordonGpuRequest = Message<"drover.v1.CordonGpuRequest"> & {
+  /**
+   * @generated from field: string uuid = 1;
+   */
+  uuid: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message drover.v1.CordonGpuRequest.
+ * Use `create(CordonGpuRequestSchema)` to create a new message.
+ */
+export const CordonGpuRequestSchema: GenMessage<CordonGpuRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 31);
+
+/**
+ * @generated from message drover.v1.CordonGpuResponse
+ */
+export type CordonGpuResponse = Message<"drover.v1.CordonGpuResponse"> & {
+  /**
+   * @generated from field: drover.v1.Gpu gpu = 1;
+   */
+  gpu?: Gpu | undefined;
+};
+
+/**
+ * Describes the message drover.v1.CordonGpuResponse.
+ * Use `create(CordonGpuResponseSchema)` to create a new message.
+ */
+export const CordonGpuResponseSchema: GenMessage<CordonGpuResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 32);
+
+/**
+ * @generated from message drover.v1.UncordonGpuRequest
+ */
+export type UncordonGpuRequest = Message<"drover.v1.UncordonGpuRequest"> & {
+  /**
+   * @generated from field: string uuid = 1;
+   */
+  uuid: string;
+};
+
+/**
+ * Describes the message drover.v1.UncordonGpuRequest.
+ * Use `create(UncordonGpuRequestSchema)` to create a new message.
+ */
+export const UncordonGpuRequestSchema: GenMessage<UncordonGpuRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 33);
+
+/**
+ * @generated from message drover.v1.UncordonGpuResponse
+ */
+export type UncordonGpuResponse = Message<"drover.v1.UncordonGpuResponse"> & {
+  /**
+   * @generated from field: drover.v1.Gpu gpu = 1;
+   */
+  gpu?: Gpu | undefined;
+};
+
+/**
+ * Describes the message drover.v1.UncordonGpuResponse.
+ * Use `create(UncordonGpuResponseSchema)` to create a new message.
+ */
+export const UncordonGpuResponseSchema: GenMessage<UncordonGpuResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 34);
+
+/**
+ * @generated from message drover.v1.PullImagesRequest
+ */
+export type PullImagesRequest = Message<"drover.v1.PullImagesRequest"> & {
+  /**
+   * @generated from field: repeated string images = 1;
+   */
+  images: string[];
+
+  /**
+   * Empty: every ready node with a container engine.
+   *
+   * @generated from field: repeated string nodes = 2;
+   */
+  nodes: string[];
+};
+
+/**
+ * Describes the message drover.v1.PullImagesRequest.
+ * Use `create(PullImagesRequestSchema)` to create a new message.
+ */
+export const PullImagesRequestSchema: GenMessage<PullImagesRequest> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 35);
+
+/**
+ * @generated from message drover.v1.PullImagesResponse
+ */
+export type PullImagesResponse = Message<"drover.v1.PullImagesResponse"> & {
+  /**
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * @generated from field: string image = 2;
+   */
+  image: string;
+
+  /**
+   * downloading, extracting, complete or error.
+   *
+   * @generated from field: string status = 3;
+   */
+  status: string;
+
+  /**
+   * @generated from field: int64 current_bytes = 4;
+   */
+  currentBytes: bigint;
+
+  /**
+   * @generated from field: int64 total_bytes = 5;
+   */
+  totalBytes: bigint;
+
+  /**
+   * @generated from field: int32 percent = 6;
+   */
+  percent: number;
+
+  /**
+   * @generated from field: string message = 7;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message drover.v1.PullImagesResponse.
+ * Use `create(PullImagesResponseSchema)` to create a new message.
+ */
+export const PullImagesResponseSchema: GenMessage<PullImagesResponse> = /*@__PURE__*/
+  messageDesc(file_drover_v1_node, 36);
 
 /**
  * @generated from enum drover.v1.NodeState
@@ -186,6 +1067,46 @@ export const NodeStateSchema: GenEnum<NodeState> = /*@__PURE__*/
   enumDesc(file_drover_v1_node, 0);
 
 /**
+ * @generated from enum drover.v1.GpuState
+ */
+export const GpuState = {
+  /**
+   * @generated from enum value: GPU_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: GPU_STATE_READY = 1;
+   */
+  READY: 1,
+
+  /**
+   * Nothing is placed on it; `evidence` says why.
+   *
+   * @generated from enum value: GPU_STATE_CORDONED = 2;
+   */
+  CORDONED: 2,
+
+  /**
+   * The node does not find it any more.
+   *
+   * @generated from enum value: GPU_STATE_GONE = 3;
+   */
+  GONE: 3,
+} as const;
+
+/**
+ * @generated from enum drover.v1.GpuState
+ */
+export type GpuState = (typeof GpuState)[keyof typeof GpuState] | UnknownEnum;
+
+/**
+ * Describes the enum drover.v1.GpuState.
+ */
+export const GpuStateSchema: GenEnum<GpuState> = /*@__PURE__*/
+  enumDesc(file_drover_v1_node, 1);
+
+/**
  * The hosts that agents run on.
  *
  * @generated from service drover.v1.NodeService
@@ -206,6 +1127,137 @@ export const NodeService: GenService<{
     methodKind: "unary";
     input: typeof GetNodeRequestSchema;
     output: typeof GetNodeResponseSchema;
+  },
+  /**
+   * A one-time token by which a host becomes a node. It is told once and kept only as a digest.
+   *
+   * @generated from rpc drover.v1.NodeService.CreateJoinToken
+   */
+  createJoinToken: {
+    methodKind: "unary";
+    input: typeof CreateJoinTokenRequestSchema;
+    output: typeof CreateJoinTokenResponseSchema;
+  },
+  /**
+   * @generated from rpc drover.v1.NodeService.ListJoinTokens
+   */
+  listJoinTokens: {
+    methodKind: "unary";
+    input: typeof ListJoinTokensRequestSchema;
+    output: typeof ListJoinTokensResponseSchema;
+  },
+  /**
+   * @generated from rpc drover.v1.NodeService.RevokeJoinToken
+   */
+  revokeJoinToken: {
+    methodKind: "unary";
+    input: typeof RevokeJoinTokenRequestSchema;
+    output: typeof RevokeJoinTokenResponseSchema;
+  },
+  /**
+   * Uses up a token: the node with its own database login, whose URL is told once.
+   *
+   * @generated from rpc drover.v1.NodeService.Join
+   */
+  join: {
+    methodKind: "unary";
+    input: typeof JoinRequestSchema;
+    output: typeof JoinResponseSchema;
+  },
+  /**
+   * Labels and taints by which placement chooses.
+   *
+   * @generated from rpc drover.v1.NodeService.UpdateNode
+   */
+  updateNode: {
+    methodKind: "unary";
+    input: typeof UpdateNodeRequestSchema;
+    output: typeof UpdateNodeResponseSchema;
+  },
+  /**
+   * Nothing new is placed or claimed; what runs goes on.
+   *
+   * @generated from rpc drover.v1.NodeService.CordonNode
+   */
+  cordonNode: {
+    methodKind: "unary";
+    input: typeof CordonNodeRequestSchema;
+    output: typeof CordonNodeResponseSchema;
+  },
+  /**
+   * @generated from rpc drover.v1.NodeService.UncordonNode
+   */
+  uncordonNode: {
+    methodKind: "unary";
+    input: typeof UncordonNodeRequestSchema;
+    output: typeof UncordonNodeResponseSchema;
+  },
+  /**
+   * Moves everything away: replicas start elsewhere first, tasks may end until the deadline. Tells what is to move and
+   * how long it is expected to take; with `plan_only` nothing is done.
+   *
+   * @generated from rpc drover.v1.NodeService.DrainNode
+   */
+  drainNode: {
+    methodKind: "unary";
+    input: typeof DrainNodeRequestSchema;
+    output: typeof DrainNodeResponseSchema;
+  },
+  /**
+   * Forgets a node and takes its login away. One that still runs something is refused without `force`.
+   *
+   * @generated from rpc drover.v1.NodeService.RemoveNode
+   */
+  removeNode: {
+    methodKind: "unary";
+    input: typeof RemoveNodeRequestSchema;
+    output: typeof RemoveNodeResponseSchema;
+  },
+  /**
+   * Ends the node's database login at once; it has to join anew.
+   *
+   * @generated from rpc drover.v1.NodeService.RevokeNodeLogin
+   */
+  revokeNodeLogin: {
+    methodKind: "unary";
+    input: typeof RevokeNodeLoginRequestSchema;
+    output: typeof RevokeNodeLoginResponseSchema;
+  },
+  /**
+   * GPUs of all nodes, and who holds their slots.
+   *
+   * @generated from rpc drover.v1.NodeService.ListGpus
+   */
+  listGpus: {
+    methodKind: "unary";
+    input: typeof ListGpusRequestSchema;
+    output: typeof ListGpusResponseSchema;
+  },
+  /**
+   * @generated from rpc drover.v1.NodeService.CordonGpu
+   */
+  cordonGpu: {
+    methodKind: "unary";
+    input: typeof CordonGpuRequestSchema;
+    output: typeof CordonGpuResponseSchema;
+  },
+  /**
+   * @generated from rpc drover.v1.NodeService.UncordonGpu
+   */
+  uncordonGpu: {
+    methodKind: "unary";
+    input: typeof UncordonGpuRequestSchema;
+    output: typeof UncordonGpuResponseSchema;
+  },
+  /**
+   * Fetches images onto nodes, with progress as it is.
+   *
+   * @generated from rpc drover.v1.NodeService.PullImages
+   */
+  pullImages: {
+    methodKind: "server_streaming";
+    input: typeof PullImagesRequestSchema;
+    output: typeof PullImagesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_drover_v1_node, 0);

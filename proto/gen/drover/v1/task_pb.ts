@@ -13,7 +13,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/v1/task.proto.
  */
 export const file_drover_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChRkcm92ZXIvdjEvdGFzay5wcm90bxIJZHJvdmVyLnYxIpoECghUYXNrU3BlYxIUCgJpZBgBIAEoCUIIukgFcgMYyAESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxjIARItCgVjbGFzcxgDIAEoCUIeukgbchkYPzIVXihbYS16XVthLXowLTlfLV0qKT8kEhYKBHR5cGUYBCABKAlCCLpIBXIDGMgBEicKB3BheWxvYWQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJwoJZXhlY3V0aW9uGAYgASgLMhQuZHJvdmVyLnYxLkV4ZWN1dGlvbhIkCghwcmlvcml0eRgHIAEoBUISukgPGg0YZCic//////////8BEjkKBWRlbGF5GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiBQiA54QPMgASJQoFcmV0cnkYCSABKAsyFi5kcm92ZXIudjEuUmV0cnlQb2xpY3kSOwoHdGltZW91dBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgJqeASoAEkgKBmxhYmVscxgLIAMoCzIfLmRyb3Zlci52MS5UYXNrU3BlYy5MYWJlbHNFbnRyeUIXukgUmgERECAiBnIEEAEYPyoFcgMYyAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKLAwoJRXhlY3V0aW9uEjMKCGV4ZWN1dG9yGAEgASgOMhMuZHJvdmVyLnYxLkV4ZWN1dG9yQgy6SAmCAQYQASADIAQSFwoFaW1hZ2UYAiABKAlCCLpIBXIDGPQDEhwKB2NvbW1hbmQYAyADKAlCC7pICJIBBQgBEOgHEioKA2VudhgEIAMoCzIdLmRyb3Zlci52MS5FeGVjdXRpb24uRW52RW50cnkSKgoGbW91bnRzGAUgAygLMhAuZHJvdmVyLnYxLk1vdW50Qgi6SAWSAQIQQBInCglyZXNvdXJjZXMYBiABKAsyFC5kcm92ZXIudjEuUmVzb3VyY2VzEhMKC3dvcmtpbmdfZGlyGAcgASgJEicKCWFydGlmYWN0cxgIIAEoCzIULmRyb3Zlci52MS5BcnRpZmFjdHMSFgoOcmVhZF9vbmx5X3Jvb3QYCSABKAgSDwoHbmV0d29yaxgKIAEoCRoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlcKBU1vdW50EhwKCWhvc3RfcGF0aBgBIAEoCUIJukgGcgQyAl4vEh0KCm1vdW50X3BhdGgYAiABKAlCCbpIBnIEMgJeLxIRCglyZWFkX29ubHkYAyABKAgizgEKCVJlc291cmNlcxIfCg5jcHVfbWlsbGljb3JlcxgBIAEoBUIHukgEGgIoABIdCgxtZW1vcnlfYnl0ZXMYAiABKANCB7pIBCICKAASFQoEcGlkcxgDIAEoBUIHukgEGgIoABIaCglncHVfY291bnQYBCABKAVCB7pIBBoCKAASEQoJZ3B1X2NsYXNzGAUgASgJEh4KDWdwdV9tZW1vcnlfZ2IYBiABKAVCB7pIBBoCKAASGwoKc3RvcmFnZV9nYhgHIAEoBUIHukgEGgIoACI/CglBcnRpZmFjdHMSDgoGaW5wdXRzGAEgAygJEiIKB291dHB1dHMYAiADKAsyES5kcm92ZXIudjEuT3V0cHV0IjsKBk91dHB1dBIVCgRwYXRoGAEgASgJQge6SARyAhABEgwKBHR5cGUYAiABKAkSDAoEbmFtZRgDIAEoCSKmAwoLUmV0cnlQb2xpY3kSIAoMbWF4X2F0dGVtcHRzGAEgASgFQgq6SAcaBRjoBygAEjcKCmJhc2VfZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEjYKCW1heF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASHQoLbm9fcmV0cnlfb24YBCADKAlCCLpIBZIBAhAgEkMKCHN0cmF0ZWd5GAUgASgJQjG6SC5yLFIAUgtleHBvbmVudGlhbFIGbGluZWFyUghjb25zdGFudFIJaW1tZWRpYXRlEmwKBmZhY3RvchgGIAEoAUJcukhZugFWCgZmYWN0b3ISHG11c3QgYmUgMCwgb3IgZnJvbSAxIHRvIDEwMDAaLnRoaXMgPT0gMC4wIHx8ICh0aGlzID49IDEuMCAmJiB0aGlzIDw9IDEwMDAuMCkSFgoOd2l0aG91dF9qaXR0ZXIYByABKAgSGgoIcmV0cnlfb24YCCADKAlCCLpIBZIBAhAgIsoGCgRUYXNrEgoKAmlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIjCgVzdGF0ZRgDIAEoDjIULmRyb3Zlci52MS5UYXNrU3RhdGUSDQoFY2xhc3MYBCABKAkSJQoIZXhlY3V0b3IYBSABKA4yEy5kcm92ZXIudjEuRXhlY3V0b3ISDAoEdHlwZRgGIAEoCRInCgdwYXlsb2FkGAcgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEicKCWV4ZWN1dGlvbhgIIAEoCzIULmRyb3Zlci52MS5FeGVjdXRpb24SEAoIcHJpb3JpdHkYCSABKAUSKwoGbGFiZWxzGAogAygLMhsuZHJvdmVyLnYxLlRhc2suTGFiZWxzRW50cnkSJQoFcmV0cnkYCyABKAsyFi5kcm92ZXIudjEuUmV0cnlQb2xpY3kSKgoHdGltZW91dBgMIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHYXR0ZW1wdBgQIAEoBRIOCgZob2xkZXIYESABKAkSJgoGcmVzdWx0GBIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiMKBWVycm9yGBMgASgLMhQuZHJvdmVyLnYxLlRhc2tFcnJvchIjCgdwZW5kaW5nGBQgASgLMhIuZHJvdmVyLnYxLlBlbmRpbmcSGAoQY2FuY2VsX3JlcXVlc3RlZBgVIAEoCBIkCghhdHRlbXB0cxgWIAMoCzISLmRyb3Zlci52MS5BdHRlbXB0Eg4KBnJ1bl9pZBgXIAEoCRIMCgRzdGVwGBggASgJEiUKBGNhbGwYGSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiVQoJVGFza0Vycm9yEg0KBWNsYXNzGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSKAoHZGV0YWlscxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiZAoHUGVuZGluZxIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRIpCgV1bnRpbBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFYWhlYWQYBCABKAMiwAEKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEg4KBmhvbGRlchgCIAEoCRIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgFIAEoCRIjCgVlcnJvchgGIAEoCzIULmRyb3Zlci52MS5UYXNrRXJyb3IiPgoRU3VibWl0VGFza1JlcXVlc3QSKQoEdGFzaxgBIAEoCzITLmRyb3Zlci52MS5UYXNrU3BlY0IGukgDyAEBIjEKElN1Ym1pdFRhc2tSZXNwb25zZRIKCgJpZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIIkoKElN1Ym1pdFRhc2tzUmVxdWVzdBI0CgV0YXNrcxgBIAMoCzITLmRyb3Zlci52MS5UYXNrU3BlY0IQukgNkgEKCAEQkE4iA9gBAyJBChNTdWJtaXRUYXNrc1Jlc3BvbnNlEioKCHZlcmRpY3RzGAEgAygLMhguZHJvdmVyLnYxLlN1Ym1pdFZlcmRpY3QiUwoNU3VibWl0VmVyZGljdBIKCgJpZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIEiUKBWZhdWx0GAMgASgLMhYuZHJvdmVyLnYxLlN1Ym1pdEZhdWx0Ii4KC1N1Ym1pdEZhdWx0Eg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIigKDkdldFRhc2tSZXF1ZXN0EhYKAmlkGAEgASgJQgq6SAdyBRABGMgBIjAKD0dldFRhc2tSZXNwb25zZRIdCgR0YXNrGAEgASgLMg8uZHJvdmVyLnYxLlRhc2si2gIKEExpc3RUYXNrc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhIKCnBhZ2VfdG9rZW4YAiABKAkSNQoGc3RhdGVzGAMgAygOMhQuZHJvdmVyLnYxLlRhc2tTdGF0ZUIPukgMkgEJIgeCAQQQASAAEg0KBWNsYXNzGAQgASgJEjcKBmxhYmVscxgFIAMoCzInLmRyb3Zlci52MS5MaXN0VGFza3NSZXF1ZXN0LkxhYmVsc0VudHJ5EjEKDWNyZWF0ZWRfYWZ0ZXIYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkwKEUxpc3RUYXNrc1Jlc3BvbnNlEh4KBXRhc2tzGAEgAygLMg8uZHJvdmVyLnYxLlRhc2sSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjMKEVdhdGNoVGFza3NSZXF1ZXN0Eh4KA2lkcxgBIAMoCUIRukgOkgELCAEQkE4iBHICEAEiMwoSV2F0Y2hUYXNrc1Jlc3BvbnNlEh0KBHRhc2sYASABKAsyDy5kcm92ZXIudjEuVGFzayJCChFDYW5jZWxUYXNrUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIQARIYCgZyZWFzb24YAiABKAlCCLpIBXIDGOgHIjkKEkNhbmNlbFRhc2tSZXNwb25zZRIjCgVzdGF0ZRgBIAEoDjIULmRyb3Zlci52MS5UYXNrU3RhdGUiJwoQUmV0cnlUYXNrUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIQASI4ChFSZXRyeVRhc2tSZXNwb25zZRIjCgVzdGF0ZRgBIAEoDjIULmRyb3Zlci52MS5UYXNrU3RhdGUiewoSR2V0VGFza0xvZ3NSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABEg4KBmZvbGxvdxgCIAEoCBIVCgR0YWlsGAMgASgFQge6SAQaAigAEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI4ChNHZXRUYXNrTG9nc1Jlc3BvbnNlEiEKBWxpbmVzGAEgAygLMhIuZHJvdmVyLnYxLkxvZ0xpbmUiYgoHTG9nTGluZRIPCgdhdHRlbXB0GAEgASgFEg4KBnN0cmVhbRgCIAEoCRIMCgR0ZXh0GAMgASgJEigKBHRpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKroBCglUYXNrU3RhdGUSGgoWVEFTS19TVEFURV9VTlNQRUNJRklFRBAAEhYKElRBU0tfU1RBVEVfV0FJVElORxABEhYKElRBU0tfU1RBVEVfUEVORElORxACEhYKElRBU0tfU1RBVEVfUlVOTklORxADEhgKFFRBU0tfU1RBVEVfQ09NUExFVEVEEAQSFQoRVEFTS19TVEFURV9GQUlMRUQQBRIYChRUQVNLX1NUQVRFX0NBTkNFTExFRBAGKnYKCEV4ZWN1dG9yEhgKFEVYRUNVVE9SX1VOU1BFQ0lGSUVEEAASEwoPRVhFQ1VUT1JfRE9DS0VSEAESFAoQRVhFQ1VUT1JfUFJPQ0VTUxACEhMKD0VYRUNVVE9SX1dPUktFUhADEhAKDEVYRUNVVE9SX0xMTRAEMuAECgtUYXNrU2VydmljZRJJCgpTdWJtaXRUYXNrEhwuZHJvdmVyLnYxLlN1Ym1pdFRhc2tSZXF1ZXN0Gh0uZHJvdmVyLnYxLlN1Ym1pdFRhc2tSZXNwb25zZRJMCgtTdWJtaXRUYXNrcxIdLmRyb3Zlci52MS5TdWJtaXRUYXNrc1JlcXVlc3QaHi5kcm92ZXIudjEuU3VibWl0VGFza3NSZXNwb25zZRJACgdHZXRUYXNrEhkuZHJvdmVyLnYxLkdldFRhc2tSZXF1ZXN0GhouZHJvdmVyLnYxLkdldFRhc2tSZXNwb25zZRJGCglMaXN0VGFza3MSGy5kcm92ZXIudjEuTGlzdFRhc2tzUmVxdWVzdBocLmRyb3Zlci52MS5MaXN0VGFza3NSZXNwb25zZRJLCgpXYXRjaFRhc2tzEhwuZHJvdmVyLnYxLldhdGNoVGFza3NSZXF1ZXN0Gh0uZHJvdmVyLnYxLldhdGNoVGFza3NSZXNwb25zZTABEkkKCkNhbmNlbFRhc2sSHC5kcm92ZXIudjEuQ2FuY2VsVGFza1JlcXVlc3QaHS5kcm92ZXIudjEuQ2FuY2VsVGFza1Jlc3BvbnNlEkYKCVJldHJ5VGFzaxIbLmRyb3Zlci52MS5SZXRyeVRhc2tSZXF1ZXN0GhwuZHJvdmVyLnYxLlJldHJ5VGFza1Jlc3BvbnNlEk4KC0dldFRhc2tMb2dzEh0uZHJvdmVyLnYxLkdldFRhc2tMb2dzUmVxdWVzdBoeLmRyb3Zlci52MS5HZXRUYXNrTG9nc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChRkcm92ZXIvdjEvdGFzay5wcm90bxIJZHJvdmVyLnYxIpoECghUYXNrU3BlYxIUCgJpZBgBIAEoCUIIukgFcgMYyAESIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxjIARItCgVjbGFzcxgDIAEoCUIeukgbchkYPzIVXihbYS16XVthLXowLTlfLV0qKT8kEhYKBHR5cGUYBCABKAlCCLpIBXIDGMgBEicKB3BheWxvYWQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJwoJZXhlY3V0aW9uGAYgASgLMhQuZHJvdmVyLnYxLkV4ZWN1dGlvbhIkCghwcmlvcml0eRgHIAEoBUISukgPGg0YZCic//////////8BEjkKBWRlbGF5GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiBQiA54QPMgASJQoFcmV0cnkYCSABKAsyFi5kcm92ZXIudjEuUmV0cnlQb2xpY3kSOwoHdGltZW91dBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgJqeASoAEkgKBmxhYmVscxgLIAMoCzIfLmRyb3Zlci52MS5UYXNrU3BlYy5MYWJlbHNFbnRyeUIXukgUmgERECAiBnIEEAEYPyoFcgMYyAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKJBAoJRXhlY3V0aW9uEjMKCGV4ZWN1dG9yGAEgASgOMhMuZHJvdmVyLnYxLkV4ZWN1dG9yQgy6SAmCAQYQASADIAQSFwoFaW1hZ2UYAiABKAlCCLpIBXIDGPQDEhwKB2NvbW1hbmQYAyADKAlCC7pICJIBBQgBEOgHEioKA2VudhgEIAMoCzIdLmRyb3Zlci52MS5FeGVjdXRpb24uRW52RW50cnkSKgoGbW91bnRzGAUgAygLMhAuZHJvdmVyLnYxLk1vdW50Qgi6SAWSAQIQQBInCglyZXNvdXJjZXMYBiABKAsyFC5kcm92ZXIudjEuUmVzb3VyY2VzEhMKC3dvcmtpbmdfZGlyGAcgASgJEicKCWFydGlmYWN0cxgIIAEoCzIULmRyb3Zlci52MS5BcnRpZmFjdHMSFgoOcmVhZF9vbmx5X3Jvb3QYCSABKAgSDwoHbmV0d29yaxgKIAEoCRIpCglwbGFjZW1lbnQYCyABKAsyFi5kcm92ZXIudjEuQ29uc3RyYWludHMSHQoEZ2FuZxgMIAEoCzIPLmRyb3Zlci52MS5HYW5nEjIKDW9uX2Rpc2Nvbm5lY3QYDSABKAsyGy5kcm92ZXIudjEuRGlzY29ubmVjdFBvbGljeRoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjoKBEdhbmcSGAoEbmFtZRgBIAEoCUIKukgHcgUQARjIARIYCgRzaXplGAIgASgFQgq6SAcaBRiAAigBIp4CCgtDb25zdHJhaW50cxIMCgRub2RlGAEgASgJEjIKBmxhYmVscxgCIAMoCzIiLmRyb3Zlci52MS5Db25zdHJhaW50cy5MYWJlbHNFbnRyeRI5Cgpub3RfbGFiZWxzGAMgAygLMiUuZHJvdmVyLnYxLkNvbnN0cmFpbnRzLk5vdExhYmVsc0VudHJ5EhEKCXRvbGVyYXRlcxgEIAMoCRIOCgZzcHJlYWQYBSABKAgSDgoGbW9kZWxzGAYgAygJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMAoOTm90TGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK8AQoQRGlzY29ubmVjdFBvbGljeRI6CgRraW5kGAEgASgOMiAuZHJvdmVyLnYxLkRpc2Nvbm5lY3RQb2xpY3kuS2luZEIKukgHggEEEAEgABIeCg1hZnRlcl9zZWNvbmRzGAIgASgFQge6SAQaAigAIkwKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfS0VFUBABEg0KCUtJTkRfU1RPUBACEhAKDEtJTkRfUkVQTEFDRRADIlcKBU1vdW50EhwKCWhvc3RfcGF0aBgBIAEoCUIJukgGcgQyAl4vEh0KCm1vdW50X3BhdGgYAiABKAlCCbpIBnIEMgJeLxIRCglyZWFkX29ubHkYAyABKAgi2wIKCVJlc291cmNlcxIfCg5jcHVfbWlsbGljb3JlcxgBIAEoBUIHukgEGgIoABIdCgxtZW1vcnlfYnl0ZXMYAiABKANCB7pIBCICKAASFQoEcGlkcxgDIAEoBUIHukgEGgIoABIaCglncHVfY291bnQYBCABKAVCB7pIBBoCKAASEQoJZ3B1X2NsYXNzGAUgASgJEh4KDWdwdV9tZW1vcnlfZ2IYBiABKAVCB7pIBBoCKAASGwoKc3RvcmFnZV9nYhgHIAEoBUIHukgEGgIoABIaCglncHVfbW9kZWwYCCABKAlCB7pIBHICGGQSMAoJZ3B1X3NoYXJlGAkgASgOMhMuZHJvdmVyLnYxLkdwdVNoYXJlQgi6SAWCAQIQARIcCgtncHVfcHJvZmlsZRgKIAEoCUIHukgEcgIYMhIfCg5ncHVfbWVtb3J5X21pYhgLIAEoBUIHukgEGgIoACI/CglBcnRpZmFjdHMSDgoGaW5wdXRzGAEgAygJEiIKB291dHB1dHMYAiADKAsyES5kcm92ZXIudjEuT3V0cHV0IjsKBk91dHB1dBIVCgRwYXRoGAEgASgJQge6SARyAhABEgwKBHR5cGUYAiABKAkSDAoEbmFtZRgDIAEoCSKmAwoLUmV0cnlQb2xpY3kSIAoMbWF4X2F0dGVtcHRzGAEgASgFQgq6SAcaBRjoBygAEjcKCmJhc2VfZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEjYKCW1heF9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASHQoLbm9fcmV0cnlfb24YBCADKAlCCLpIBZIBAhAgEkMKCHN0cmF0ZWd5GAUgASgJQjG6SC5yLFIAUgtleHBvbmVudGlhbFIGbGluZWFyUghjb25zdGFudFIJaW1tZWRpYXRlEmwKBmZhY3RvchgGIAEoAUJcukhZugFWCgZmYWN0b3ISHG11c3QgYmUgMCwgb3IgZnJvbSAxIHRvIDEwMDAaLnRoaXMgPT0gMC4wIHx8ICh0aGlzID49IDEuMCAmJiB0aGlzIDw9IDEwMDAuMCkSFgoOd2l0aG91dF9qaXR0ZXIYByABKAgSGgoIcmV0cnlfb24YCCADKAlCCLpIBZIBAhAgIsoGCgRUYXNrEgoKAmlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIjCgVzdGF0ZRgDIAEoDjIULmRyb3Zlci52MS5UYXNrU3RhdGUSDQoFY2xhc3MYBCABKAkSJQoIZXhlY3V0b3IYBSABKA4yEy5kcm92ZXIudjEuRXhlY3V0b3ISDAoEdHlwZRgGIAEoCRInCgdwYXlsb2FkGAcgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEicKCWV4ZWN1dGlvbhgIIAEoCzIULmRyb3Zlci52MS5FeGVjdXRpb24SEAoIcHJpb3JpdHkYCSABKAUSKwoGbGFiZWxzGAogAygLMhsuZHJvdmVyLnYxLlRhc2suTGFiZWxzRW50cnkSJQoFcmV0cnkYCyABKAsyFi5kcm92ZXIudjEuUmV0cnlQb2xpY3kSKgoHdGltZW91dBgMIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgpjcmVhdGVkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHYXR0ZW1wdBgQIAEoBRIOCgZob2xkZXIYESABKAkSJgoGcmVzdWx0GBIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiMKBWVycm9yGBMgASgLMhQuZHJvdmVyLnYxLlRhc2tFcnJvchIjCgdwZW5kaW5nGBQgASgLMhIuZHJvdmVyLnYxLlBlbmRpbmcSGAoQY2FuY2VsX3JlcXVlc3RlZBgVIAEoCBIkCghhdHRlbXB0cxgWIAMoCzISLmRyb3Zlci52MS5BdHRlbXB0Eg4KBnJ1bl9pZBgXIAEoCRIMCgRzdGVwGBggASgJEiUKBGNhbGwYGSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiVQoJVGFza0Vycm9yEg0KBWNsYXNzGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSKAoHZGV0YWlscxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QijgEKB1BlbmRpbmcSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWFoZWFkGAQgASgDEigKCnJlamVjdGlvbnMYBSADKAsyFC5kcm92ZXIudjEuUmVqZWN0aW9uIjgKCVJlamVjdGlvbhIMCgRub2RlGAEgASgJEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCSLAAQoHQXR0ZW1wdBIOCgZudW1iZXIYASABKAUSDgoGaG9sZGVyGAIgASgJEi4KCnN0YXJ0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvdXRjb21lGAUgASgJEiMKBWVycm9yGAYgASgLMhQuZHJvdmVyLnYxLlRhc2tFcnJvciI+ChFTdWJtaXRUYXNrUmVxdWVzdBIpCgR0YXNrGAEgASgLMhMuZHJvdmVyLnYxLlRhc2tTcGVjQga6SAPIAQEiMQoSU3VibWl0VGFza1Jlc3BvbnNlEgoKAmlkGAEgASgJEg8KB2NyZWF0ZWQYAiABKAgiSgoSU3VibWl0VGFza3NSZXF1ZXN0EjQKBXRhc2tzGAEgAygLMhMuZHJvdmVyLnYxLlRhc2tTcGVjQhC6SA2SAQoIARCQTiID2AEDIkEKE1N1Ym1pdFRhc2tzUmVzcG9uc2USKgoIdmVyZGljdHMYASADKAsyGC5kcm92ZXIudjEuU3VibWl0VmVyZGljdCJTCg1TdWJtaXRWZXJkaWN0EgoKAmlkGAEgASgJEg8KB2NyZWF0ZWQYAiABKAgSJQoFZmF1bHQYAyABKAsyFi5kcm92ZXIudjEuU3VibWl0RmF1bHQiLgoLU3VibWl0RmF1bHQSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiKAoOR2V0VGFza1JlcXVlc3QSFgoCaWQYASABKAlCCrpIB3IFEAEYyAEiMAoPR2V0VGFza1Jlc3BvbnNlEh0KBHRhc2sYASABKAsyDy5kcm92ZXIudjEuVGFzayLaAgoQTGlzdFRhc2tzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASEgoKcGFnZV90b2tlbhgCIAEoCRI1CgZzdGF0ZXMYAyADKA4yFC5kcm92ZXIudjEuVGFza1N0YXRlQg+6SAySAQkiB4IBBBABIAASDQoFY2xhc3MYBCABKAkSNwoGbGFiZWxzGAUgAygLMicuZHJvdmVyLnYxLkxpc3RUYXNrc1JlcXVlc3QuTGFiZWxzRW50cnkSMQoNY3JlYXRlZF9hZnRlchgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTAoRTGlzdFRhc2tzUmVzcG9uc2USHgoFdGFza3MYASADKAsyDy5kcm92ZXIudjEuVGFzaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMwoRV2F0Y2hUYXNrc1JlcXVlc3QSHgoDaWRzGAEgAygJQhG6SA6SAQsIARCQTiIEcgIQASIzChJXYXRjaFRhc2tzUmVzcG9uc2USHQoEdGFzaxgBIAEoCzIPLmRyb3Zlci52MS5UYXNrIkIKEUNhbmNlbFRhc2tSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMY6AciOQoSQ2FuY2VsVGFza1Jlc3BvbnNlEiMKBXN0YXRlGAEgASgOMhQuZHJvdmVyLnYxLlRhc2tTdGF0ZSInChBSZXRyeVRhc2tSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABIjgKEVJldHJ5VGFza1Jlc3BvbnNlEiMKBXN0YXRlGAEgASgOMhQuZHJvdmVyLnYxLlRhc2tTdGF0ZSJ7ChJHZXRUYXNrTG9nc1JlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAESDgoGZm9sbG93GAIgASgIEhUKBHRhaWwYAyABKAVCB7pIBBoCKAASKQoFc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjgKE0dldFRhc2tMb2dzUmVzcG9uc2USIQoFbGluZXMYASADKAsyEi5kcm92ZXIudjEuTG9nTGluZSJiCgdMb2dMaW5lEg8KB2F0dGVtcHQYASABKAUSDgoGc3RyZWFtGAIgASgJEgwKBHRleHQYAyABKAkSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqugEKCVRhc2tTdGF0ZRIaChZUQVNLX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSVEFTS19TVEFURV9XQUlUSU5HEAESFgoSVEFTS19TVEFURV9QRU5ESU5HEAISFgoSVEFTS19TVEFURV9SVU5OSU5HEAMSGAoUVEFTS19TVEFURV9DT01QTEVURUQQBBIVChFUQVNLX1NUQVRFX0ZBSUxFRBAFEhgKFFRBU0tfU1RBVEVfQ0FOQ0VMTEVEEAYqdgoIRXhlY3V0b3ISGAoURVhFQ1VUT1JfVU5TUEVDSUZJRUQQABITCg9FWEVDVVRPUl9ET0NLRVIQARIUChBFWEVDVVRPUl9QUk9DRVNTEAISEwoPRVhFQ1VUT1JfV09SS0VSEAMSEAoMRVhFQ1VUT1JfTExNEAQqTgoIR3B1U2hhcmUSGQoVR1BVX1NIQVJFX1VOU1BFQ0lGSUVEEAASEQoNR1BVX1NIQVJFX01JRxABEhQKEEdQVV9TSEFSRV9TSEFSRUQQAjLgBAoLVGFza1NlcnZpY2USSQoKU3VibWl0VGFzaxIcLmRyb3Zlci52MS5TdWJtaXRUYXNrUmVxdWVzdBodLmRyb3Zlci52MS5TdWJtaXRUYXNrUmVzcG9uc2USTAoLU3VibWl0VGFza3MSHS5kcm92ZXIudjEuU3VibWl0VGFza3NSZXF1ZXN0Gh4uZHJvdmVyLnYxLlN1Ym1pdFRhc2tzUmVzcG9uc2USQAoHR2V0VGFzaxIZLmRyb3Zlci52MS5HZXRUYXNrUmVxdWVzdBoaLmRyb3Zlci52MS5HZXRUYXNrUmVzcG9uc2USRgoJTGlzdFRhc2tzEhsuZHJvdmVyLnYxLkxpc3RUYXNrc1JlcXVlc3QaHC5kcm92ZXIudjEuTGlzdFRhc2tzUmVzcG9uc2USSwoKV2F0Y2hUYXNrcxIcLmRyb3Zlci52MS5XYXRjaFRhc2tzUmVxdWVzdBodLmRyb3Zlci52MS5XYXRjaFRhc2tzUmVzcG9uc2UwARJJCgpDYW5jZWxUYXNrEhwuZHJvdmVyLnYxLkNhbmNlbFRhc2tSZXF1ZXN0Gh0uZHJvdmVyLnYxLkNhbmNlbFRhc2tSZXNwb25zZRJGCglSZXRyeVRhc2sSGy5kcm92ZXIudjEuUmV0cnlUYXNrUmVxdWVzdBocLmRyb3Zlci52MS5SZXRyeVRhc2tSZXNwb25zZRJOCgtHZXRUYXNrTG9ncxIdLmRyb3Zlci52MS5HZXRUYXNrTG9nc1JlcXVlc3QaHi5kcm92ZXIudjEuR2V0VGFza0xvZ3NSZXNwb25zZTABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * What a submitter hands over. Immutable once accepted.
@@ -163,6 +163,27 @@ export type Execution = Message<"drover.v1.Execution"> & {
    * @generated from field: string network = 10;
    */
   network: string;
+
+  /**
+   * Which nodes may run it. With constraints, GPUs or a gang a task is placed on a node before it can be claimed.
+   *
+   * @generated from field: drover.v1.Constraints placement = 11;
+   */
+  placement?: Constraints | undefined;
+
+  /**
+   * Tasks with one gang name in a namespace start together, or not at all.
+   *
+   * @generated from field: drover.v1.Gang gang = 12;
+   */
+  gang?: Gang | undefined;
+
+  /**
+   * What happens where its node cannot reach the database. Absent: stop.
+   *
+   * @generated from field: drover.v1.DisconnectPolicy on_disconnect = 13;
+   */
+  onDisconnect?: DisconnectPolicy | undefined;
 };
 
 /**
@@ -171,6 +192,152 @@ export type Execution = Message<"drover.v1.Execution"> & {
  */
 export const ExecutionSchema: GenMessage<Execution> = /*@__PURE__*/
   messageDesc(file_drover_v1_task, 1);
+
+/**
+ * @generated from message drover.v1.Gang
+ */
+export type Gang = Message<"drover.v1.Gang"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How many tasks belong to it; none starts before all are there and all have a place.
+   *
+   * @generated from field: int32 size = 2;
+   */
+  size: number;
+};
+
+/**
+ * Describes the message drover.v1.Gang.
+ * Use `create(GangSchema)` to create a new message.
+ */
+export const GangSchema: GenMessage<Gang> = /*@__PURE__*/
+  messageDesc(file_drover_v1_task, 2);
+
+/**
+ * Which nodes may run a task or a replica.
+ *
+ * @generated from message drover.v1.Constraints
+ */
+export type Constraints = Message<"drover.v1.Constraints"> & {
+  /**
+   * The only node that may.
+   *
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * Labels that the node must have; an empty value asks only for the label.
+   *
+   * @generated from field: map<string, string> labels = 2;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Labels that it must not have; with a value: not with this one.
+   *
+   * @generated from field: map<string, string> not_labels = 3;
+   */
+  notLabels: { [key: string]: string };
+
+  /**
+   * Taints that are put up with; `*`: all.
+   *
+   * @generated from field: repeated string tolerates = 4;
+   */
+  tolerates: string[];
+
+  /**
+   * Default: the fullest node that has room. true: away from others of its kind.
+   *
+   * @generated from field: bool spread = 5;
+   */
+  spread: boolean;
+
+  /**
+   * Model files below the nodes' model folders: nodes that have them are preferred.
+   *
+   * @generated from field: repeated string models = 6;
+   */
+  models: string[];
+};
+
+/**
+ * Describes the message drover.v1.Constraints.
+ * Use `create(ConstraintsSchema)` to create a new message.
+ */
+export const ConstraintsSchema: GenMessage<Constraints> = /*@__PURE__*/
+  messageDesc(file_drover_v1_task, 3);
+
+/**
+ * @generated from message drover.v1.DisconnectPolicy
+ */
+export type DisconnectPolicy = Message<"drover.v1.DisconnectPolicy"> & {
+  /**
+   * @generated from field: drover.v1.DisconnectPolicy.Kind kind = 1;
+   */
+  kind: DisconnectPolicy_Kind;
+
+  /**
+   * Of a service with stop: seconds after the last answer of the database.
+   *
+   * @generated from field: int32 after_seconds = 2;
+   */
+  afterSeconds: number;
+};
+
+/**
+ * Describes the message drover.v1.DisconnectPolicy.
+ * Use `create(DisconnectPolicySchema)` to create a new message.
+ */
+export const DisconnectPolicySchema: GenMessage<DisconnectPolicy> = /*@__PURE__*/
+  messageDesc(file_drover_v1_task, 4);
+
+/**
+ * @generated from enum drover.v1.DisconnectPolicy.Kind
+ */
+export const DisconnectPolicy_Kind = {
+  /**
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It runs on there, and nothing takes its place before its time is over.
+   *
+   * @generated from enum value: KIND_KEEP = 1;
+   */
+  KEEP: 1,
+
+  /**
+   * The node stops it before its lease ends; then another node takes over.
+   *
+   * @generated from enum value: KIND_STOP = 2;
+   */
+  STOP: 2,
+
+  /**
+   * It runs on there until the node is back, and another node takes over as soon as the node is lost.
+   *
+   * @generated from enum value: KIND_REPLACE = 3;
+   */
+  REPLACE: 3,
+} as const;
+
+/**
+ * @generated from enum drover.v1.DisconnectPolicy.Kind
+ */
+export type DisconnectPolicy_Kind = (typeof DisconnectPolicy_Kind)[keyof typeof DisconnectPolicy_Kind] | UnknownEnum;
+
+/**
+ * Describes the enum drover.v1.DisconnectPolicy.Kind.
+ */
+export const DisconnectPolicy_KindSchema: GenEnum<DisconnectPolicy_Kind> = /*@__PURE__*/
+  enumDesc(file_drover_v1_task, 4, 0);
 
 /**
  * @generated from message drover.v1.Mount
@@ -197,7 +364,7 @@ export type Mount = Message<"drover.v1.Mount"> & {
  * Use `create(MountSchema)` to create a new message.
  */
 export const MountSchema: GenMessage<Mount> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 2);
+  messageDesc(file_drover_v1_task, 5);
 
 /**
  * @generated from message drover.v1.Resources
@@ -237,6 +404,32 @@ export type Resources = Message<"drover.v1.Resources"> & {
    * @generated from field: int32 storage_gb = 7;
    */
   storageGb: number;
+
+  /**
+   * Part of the model's name, without regard to case: H100.
+   *
+   * @generated from field: string gpu_model = 8;
+   */
+  gpuModel: string;
+
+  /**
+   * @generated from field: drover.v1.GpuShare gpu_share = 9;
+   */
+  gpuShare: GpuShare;
+
+  /**
+   * Of MIG slices: 1g.10gb.
+   *
+   * @generated from field: string gpu_profile = 10;
+   */
+  gpuProfile: string;
+
+  /**
+   * At least so much for each GPU; of a shared GPU, so much is set aside. Instead of gpu_memory_gb.
+   *
+   * @generated from field: int32 gpu_memory_mib = 11;
+   */
+  gpuMemoryMib: number;
 };
 
 /**
@@ -244,7 +437,7 @@ export type Resources = Message<"drover.v1.Resources"> & {
  * Use `create(ResourcesSchema)` to create a new message.
  */
 export const ResourcesSchema: GenMessage<Resources> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 3);
+  messageDesc(file_drover_v1_task, 6);
 
 /**
  * @generated from message drover.v1.Artifacts
@@ -266,7 +459,7 @@ export type Artifacts = Message<"drover.v1.Artifacts"> & {
  * Use `create(ArtifactsSchema)` to create a new message.
  */
 export const ArtifactsSchema: GenMessage<Artifacts> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 4);
+  messageDesc(file_drover_v1_task, 7);
 
 /**
  * @generated from message drover.v1.Output
@@ -295,7 +488,7 @@ export type Output = Message<"drover.v1.Output"> & {
  * Use `create(OutputSchema)` to create a new message.
  */
 export const OutputSchema: GenMessage<Output> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 5);
+  messageDesc(file_drover_v1_task, 8);
 
 /**
  * @generated from message drover.v1.RetryPolicy
@@ -363,7 +556,7 @@ export type RetryPolicy = Message<"drover.v1.RetryPolicy"> & {
  * Use `create(RetryPolicySchema)` to create a new message.
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 6);
+  messageDesc(file_drover_v1_task, 9);
 
 /**
  * @generated from message drover.v1.Task
@@ -514,7 +707,7 @@ export type Task = Message<"drover.v1.Task"> & {
  * Use `create(TaskSchema)` to create a new message.
  */
 export const TaskSchema: GenMessage<Task> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 7);
+  messageDesc(file_drover_v1_task, 10);
 
 /**
  * @generated from message drover.v1.TaskError
@@ -543,14 +736,14 @@ export type TaskError = Message<"drover.v1.TaskError"> & {
  * Use `create(TaskErrorSchema)` to create a new message.
  */
 export const TaskErrorSchema: GenMessage<TaskError> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 8);
+  messageDesc(file_drover_v1_task, 11);
 
 /**
  * @generated from message drover.v1.Pending
  */
 export type Pending = Message<"drover.v1.Pending"> & {
   /**
-   * delayed, retrying, class_paused, class_limit, no_holder, queued.
+   * delayed, retrying, class_paused, class_limit, no_holder, queued, unplaced, gang_incomplete.
    *
    * @generated from field: string reason = 1;
    */
@@ -572,6 +765,13 @@ export type Pending = Message<"drover.v1.Pending"> & {
    * @generated from field: int64 ahead = 4;
    */
   ahead: bigint;
+
+  /**
+   * Of a task that has to be placed: why each node cannot run it now.
+   *
+   * @generated from field: repeated drover.v1.Rejection rejections = 5;
+   */
+  rejections: Rejection[];
 };
 
 /**
@@ -579,7 +779,37 @@ export type Pending = Message<"drover.v1.Pending"> & {
  * Use `create(PendingSchema)` to create a new message.
  */
 export const PendingSchema: GenMessage<Pending> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 9);
+  messageDesc(file_drover_v1_task, 12);
+
+/**
+ * @generated from message drover.v1.Rejection
+ */
+export type Rejection = Message<"drover.v1.Rejection"> & {
+  /**
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * A word to act on: node_lost, node_draining, node_cordoned, label_missing, taint, no_free_slot, cpu, memory,
+   * gpu_missing, gpu_model, gpu_memory, gpu_taken, gpu_cordoned, host_port, ...
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message drover.v1.Rejection.
+ * Use `create(RejectionSchema)` to create a new message.
+ */
+export const RejectionSchema: GenMessage<Rejection> = /*@__PURE__*/
+  messageDesc(file_drover_v1_task, 13);
 
 /**
  * @generated from message drover.v1.Attempt
@@ -623,7 +853,7 @@ export type Attempt = Message<"drover.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 10);
+  messageDesc(file_drover_v1_task, 14);
 
 /**
  * @generated from message drover.v1.SubmitTaskRequest
@@ -640,7 +870,7 @@ export type SubmitTaskRequest = Message<"drover.v1.SubmitTaskRequest"> & {
  * Use `create(SubmitTaskRequestSchema)` to create a new message.
  */
 export const SubmitTaskRequestSchema: GenMessage<SubmitTaskRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 11);
+  messageDesc(file_drover_v1_task, 15);
 
 /**
  * @generated from message drover.v1.SubmitTaskResponse
@@ -664,7 +894,7 @@ export type SubmitTaskResponse = Message<"drover.v1.SubmitTaskResponse"> & {
  * Use `create(SubmitTaskResponseSchema)` to create a new message.
  */
 export const SubmitTaskResponseSchema: GenMessage<SubmitTaskResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 12);
+  messageDesc(file_drover_v1_task, 16);
 
 /**
  * @generated from message drover.v1.SubmitTasksRequest
@@ -681,7 +911,7 @@ export type SubmitTasksRequest = Message<"drover.v1.SubmitTasksRequest"> & {
  * Use `create(SubmitTasksRequestSchema)` to create a new message.
  */
 export const SubmitTasksRequestSchema: GenMessage<SubmitTasksRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 13);
+  messageDesc(file_drover_v1_task, 17);
 
 /**
  * @generated from message drover.v1.SubmitTasksResponse
@@ -698,7 +928,7 @@ export type SubmitTasksResponse = Message<"drover.v1.SubmitTasksResponse"> & {
  * Use `create(SubmitTasksResponseSchema)` to create a new message.
  */
 export const SubmitTasksResponseSchema: GenMessage<SubmitTasksResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 14);
+  messageDesc(file_drover_v1_task, 18);
 
 /**
  * @generated from message drover.v1.SubmitVerdict
@@ -727,7 +957,7 @@ export type SubmitVerdict = Message<"drover.v1.SubmitVerdict"> & {
  * Use `create(SubmitVerdictSchema)` to create a new message.
  */
 export const SubmitVerdictSchema: GenMessage<SubmitVerdict> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 15);
+  messageDesc(file_drover_v1_task, 19);
 
 /**
  * @generated from message drover.v1.SubmitFault
@@ -751,7 +981,7 @@ export type SubmitFault = Message<"drover.v1.SubmitFault"> & {
  * Use `create(SubmitFaultSchema)` to create a new message.
  */
 export const SubmitFaultSchema: GenMessage<SubmitFault> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 16);
+  messageDesc(file_drover_v1_task, 20);
 
 /**
  * @generated from message drover.v1.GetTaskRequest
@@ -768,7 +998,7 @@ export type GetTaskRequest = Message<"drover.v1.GetTaskRequest"> & {
  * Use `create(GetTaskRequestSchema)` to create a new message.
  */
 export const GetTaskRequestSchema: GenMessage<GetTaskRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 17);
+  messageDesc(file_drover_v1_task, 21);
 
 /**
  * @generated from message drover.v1.GetTaskResponse
@@ -785,7 +1015,7 @@ export type GetTaskResponse = Message<"drover.v1.GetTaskResponse"> & {
  * Use `create(GetTaskResponseSchema)` to create a new message.
  */
 export const GetTaskResponseSchema: GenMessage<GetTaskResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 18);
+  messageDesc(file_drover_v1_task, 22);
 
 /**
  * @generated from message drover.v1.ListTasksRequest
@@ -836,7 +1066,7 @@ export type ListTasksRequest = Message<"drover.v1.ListTasksRequest"> & {
  * Use `create(ListTasksRequestSchema)` to create a new message.
  */
 export const ListTasksRequestSchema: GenMessage<ListTasksRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 19);
+  messageDesc(file_drover_v1_task, 23);
 
 /**
  * @generated from message drover.v1.ListTasksResponse
@@ -862,7 +1092,7 @@ export type ListTasksResponse = Message<"drover.v1.ListTasksResponse"> & {
  * Use `create(ListTasksResponseSchema)` to create a new message.
  */
 export const ListTasksResponseSchema: GenMessage<ListTasksResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 20);
+  messageDesc(file_drover_v1_task, 24);
 
 /**
  * @generated from message drover.v1.WatchTasksRequest
@@ -879,7 +1109,7 @@ export type WatchTasksRequest = Message<"drover.v1.WatchTasksRequest"> & {
  * Use `create(WatchTasksRequestSchema)` to create a new message.
  */
 export const WatchTasksRequestSchema: GenMessage<WatchTasksRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 21);
+  messageDesc(file_drover_v1_task, 25);
 
 /**
  * @generated from message drover.v1.WatchTasksResponse
@@ -898,7 +1128,7 @@ export type WatchTasksResponse = Message<"drover.v1.WatchTasksResponse"> & {
  * Use `create(WatchTasksResponseSchema)` to create a new message.
  */
 export const WatchTasksResponseSchema: GenMessage<WatchTasksResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 22);
+  messageDesc(file_drover_v1_task, 26);
 
 /**
  * @generated from message drover.v1.CancelTaskRequest
@@ -920,7 +1150,7 @@ export type CancelTaskRequest = Message<"drover.v1.CancelTaskRequest"> & {
  * Use `create(CancelTaskRequestSchema)` to create a new message.
  */
 export const CancelTaskRequestSchema: GenMessage<CancelTaskRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 23);
+  messageDesc(file_drover_v1_task, 27);
 
 /**
  * @generated from message drover.v1.CancelTaskResponse
@@ -939,7 +1169,7 @@ export type CancelTaskResponse = Message<"drover.v1.CancelTaskResponse"> & {
  * Use `create(CancelTaskResponseSchema)` to create a new message.
  */
 export const CancelTaskResponseSchema: GenMessage<CancelTaskResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 24);
+  messageDesc(file_drover_v1_task, 28);
 
 /**
  * @generated from message drover.v1.RetryTaskRequest
@@ -956,7 +1186,7 @@ export type RetryTaskRequest = Message<"drover.v1.RetryTaskRequest"> & {
  * Use `create(RetryTaskRequestSchema)` to create a new message.
  */
 export const RetryTaskRequestSchema: GenMessage<RetryTaskRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 25);
+  messageDesc(file_drover_v1_task, 29);
 
 /**
  * @generated from message drover.v1.RetryTaskResponse
@@ -973,7 +1203,7 @@ export type RetryTaskResponse = Message<"drover.v1.RetryTaskResponse"> & {
  * Use `create(RetryTaskResponseSchema)` to create a new message.
  */
 export const RetryTaskResponseSchema: GenMessage<RetryTaskResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 26);
+  messageDesc(file_drover_v1_task, 30);
 
 /**
  * @generated from message drover.v1.GetTaskLogsRequest
@@ -1009,7 +1239,7 @@ export type GetTaskLogsRequest = Message<"drover.v1.GetTaskLogsRequest"> & {
  * Use `create(GetTaskLogsRequestSchema)` to create a new message.
  */
 export const GetTaskLogsRequestSchema: GenMessage<GetTaskLogsRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 27);
+  messageDesc(file_drover_v1_task, 31);
 
 /**
  * @generated from message drover.v1.GetTaskLogsResponse
@@ -1026,7 +1256,7 @@ export type GetTaskLogsResponse = Message<"drover.v1.GetTaskLogsResponse"> & {
  * Use `create(GetTaskLogsResponseSchema)` to create a new message.
  */
 export const GetTaskLogsResponseSchema: GenMessage<GetTaskLogsResponse> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 28);
+  messageDesc(file_drover_v1_task, 32);
 
 /**
  * @generated from message drover.v1.LogLine
@@ -1060,7 +1290,7 @@ export type LogLine = Message<"drover.v1.LogLine"> & {
  * Use `create(LogLineSchema)` to create a new message.
  */
 export const LogLineSchema: GenMessage<LogLine> = /*@__PURE__*/
-  messageDesc(file_drover_v1_task, 29);
+  messageDesc(file_drover_v1_task, 33);
 
 /**
  * @generated from enum drover.v1.TaskState
@@ -1161,6 +1391,43 @@ export type Executor = (typeof Executor)[keyof typeof Executor] | UnknownEnum;
  */
 export const ExecutorSchema: GenEnum<Executor> = /*@__PURE__*/
   enumDesc(file_drover_v1_task, 1);
+
+/**
+ * @generated from enum drover.v1.GpuShare
+ */
+export const GpuShare = {
+  /**
+   * Whole GPUs, which nobody else uses.
+   *
+   * @generated from enum value: GPU_SHARE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Slices of GPUs.
+   *
+   * @generated from enum value: GPU_SHARE_MIG = 1;
+   */
+  MIG: 1,
+
+  /**
+   * A place on a GPU that several use at once.
+   *
+   * @generated from enum value: GPU_SHARE_SHARED = 2;
+   */
+  SHARED: 2,
+} as const;
+
+/**
+ * @generated from enum drover.v1.GpuShare
+ */
+export type GpuShare = (typeof GpuShare)[keyof typeof GpuShare] | UnknownEnum;
+
+/**
+ * Describes the enum drover.v1.GpuShare.
+ */
+export const GpuShareSchema: GenEnum<GpuShare> = /*@__PURE__*/
+  enumDesc(file_drover_v1_task, 2);
 
 /**
  * Units of work: submit, look at, cancel, run again.
