@@ -1,4 +1,5 @@
 import type { RetryPolicy } from "@drover/domain/retry";
+import type { Json } from "@drover/domain/json";
 import type { Exit, JsonSchema, Step, Work } from "@drover/domain/workflow/definition";
 import type { Draft, Use } from "../check/draft.ts";
 import { quote } from "@drover/document/source/fault";
@@ -114,7 +115,7 @@ function compileWork(kind: StepKind, raw: RawStep, at: Value, compile: Compile, 
     case "wait":
       return raw.wait && { kind, seconds: compileWait(raw.wait, compile) };
     case "waitUntil":
-      return raw.waitUntil && { kind: "wait", ...present({ until: use(raw.waitUntil, compile) }) };
+      return raw.waitUntil && { kind: "wait", ...present({ until: compileDate(raw.waitUntil, compile) }) };
     case "event":
       return raw.event && { kind, name: use(raw.event, compile) ?? "" };
     case "approval": {
@@ -130,6 +131,15 @@ function compileWork(kind: StepKind, raw: RawStep, at: Value, compile: Compile, 
 function compileWait({ value, at }: NonNullable<RawStep["wait"]>, compile: Compile): number | string {
   if (typeof value === "string") use({ value, at }, compile);
   return value;
+}
+
+/** A date without data in it is known before anything runs, so one that is none is a fault now and not then. */
+function compileDate(date: NonNullable<RawStep["waitUntil"]>, compile: Compile): Json | undefined {
+  const { value, at } = date;
+  if (typeof value === "string" && !value.includes("${") && Number.isNaN(Date.parse(value))) {
+    compile.report.add(at, `Expected a date and time, such as 2026-01-31T12:00:00Z, or \${}, got ${quote(value)}.`);
+  }
+  return use(date, compile);
 }
 
 /** What a body may expect of its input: the run's own, the item of a map, or the keys that it was given. */

@@ -242,6 +242,11 @@ describe("a fault of Drover's own format", () => {
       "steps: { a: { llm: { model: p/m, prompt: x, redact: ['(a+)+'] } } }",
       "Expected no choice or repetition inside of a repetition.",
     ],
+    [
+      "steps: { a: { waitUntil: never } }",
+      'Expected a date and time, such as 2026-01-31T12:00:00Z, or ${}, got "never".',
+    ],
+    ['steps: { a: { waitUntil: "2026-13-45T00:00:00Z" } }', 'got "2026-13-45T00:00:00Z".'],
     ["steps: { a: { approval: { approvers: [] } } }", "Expected a list of approvers of at least 1, got an empty list."],
     ["steps: { a: { wait: 10m, retry: 3 } }", "Expected retry on a task or an llm step, got it with wait."],
     ["budget: 0\nsteps: { a: { value: 1 } }", "Expected US dollars above 0"],
