@@ -1,4 +1,7 @@
+import { existsSync } from "node:fs";
+import type Docker from "dockerode";
 import { describe, expect, it } from "vitest";
+import { findTestEngine, testImage } from "../docker/testing.ts";
 import { gpuEnvironment, gpuRequest, readGpuLabel } from "./device-request.ts";
 
 const nvidia = { vendor: "nvidia" as const, deviceNodes: ["/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"] };
@@ -64,4 +67,50 @@ describe("the request for a container's GPUs", () => {
       DROVER_GPU_MEMORY_MIB: "4000",
     });
   });
+});
+
+const engine = await findTestEngine();
+// Any device that containers do not have by themselves stands for a GPU's node.
+const node = ["/dev/fuse", "/dev/kmsg"].find((path) => existsSync(path));
+
+describe.skipIf(engine.missing !== undefined || node === undefined)(`the engine ${engine.missing ?? ""}`, () => {
+  async function start(gpus: Parameters<typeof gpuRequest>[0]["gpus"]) {
+    if (engine.missing !== undefined) throw new Error(engine.missing);
+    const { hostConfig, env, labels } = gpuRequest({ gpus });
+    const container: Docker.Container = await engine.docker.createContainer({
+      Image: testImage,
+      Cmd: ["sh", "-c", `ls ${node}; id -G; echo "$ROCR_VISIBLE_DEVICES"`],
+      Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      Labels: labels,
+      Tty: true,
+      HostConfig: { ...hostConfig, CapDrop: ["ALL"] },
+    });
+    try {
+      await container.start();
+      await container.wait();
+      const label = (await container.inspect()).Config.Labels;
+      return { output: String(await container.logs({ stdout: true })), uuids: readGpuLabel(label) };
+    } finally {
+      await container.remove({ force: true });
+    }
+  }
+
+  it("gives a container the nodes, the groups, the variables and the label", async () => {
+    const gpu = {
+      vendor: "amd" as const,
+      uuid: "GPU-b24f6e1a52f31e0c",
+      deviceNodes: [node ?? ""],
+      deviceGroups: [4711],
+    };
+    const { output, uuids } = await start([gpu]);
+    expect(output.trim().split(/\r?\n/)).toEqual([node, expect.stringContaining("4711"), "GPU-b24f6e1a52f31e0c"]);
+    expect(uuids).toEqual(["GPU-b24f6e1a52f31e0c"]);
+  });
+
+  it.skipIf(existsSync("/dev/nvidiactl"))(
+    "refuses NVIDIA GPUs by name where their toolkit is not installed",
+    async () => {
+      await expect(start([{ vendor: "nvidia", uuid: "GPU-aa" }])).rejects.toThrow(/device driver "nvidia"|GPU-aa/);
+    },
+  );
 });
