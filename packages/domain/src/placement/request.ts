@@ -53,6 +53,11 @@ export interface Placement {
   gpus: GpuSlot[];
 }
 
+/** No node has room; why is worked out only for those who ask. */
+export interface NoPlacement {
+  rejections(): Rejection[];
+}
+
 export interface GpuSlot {
   gpuId: number;
   uuid: string;
