@@ -26,7 +26,11 @@ export function createDirectory({ db, classSeconds = 5 }: { db: Executor; classS
   const directory: Directory = {
     async namespaceId(name) {
       const id = namespaces.get(name) ?? (await findNamespace(db, name));
-      if (id === undefined) throw new DroverError("not_found", `Namespace "${name}" does not exist.`);
+      if (id === undefined) {
+        throw new DroverError("not_found", `Namespace "${name}" does not exist.`, {
+          hint: `List the namespaces with "drover namespace list", or create it with "drover namespace create ${name}".`,
+        });
+      }
       namespaces.set(name, id);
       return id;
     },

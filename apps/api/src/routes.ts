@@ -5,6 +5,7 @@ import type { Wakeups } from "@drover/db/listen";
 import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
 import { LimitService } from "@drover/proto/drover/limit";
+import { NamespaceService } from "@drover/proto/drover/namespace";
 import { NodeService } from "@drover/proto/drover/node";
 import { RunService } from "@drover/proto/drover/run";
 import { ScheduleService } from "@drover/proto/drover/schedule";
@@ -21,6 +22,7 @@ import { budgetService } from "./rpc/budget.ts";
 import { classService } from "./rpc/class.ts";
 import { type HealthSource, registerHealth } from "./rpc/health.ts";
 import { limitService } from "./rpc/limit.ts";
+import { namespaceService } from "./rpc/namespace.ts";
 import { nodeService } from "./rpc/node.ts";
 import { registerReflection } from "./rpc/reflection.ts";
 import { runService } from "./rpc/run.ts";
@@ -36,6 +38,7 @@ import type { TaskWatch } from "./watch/task.ts";
 export const services = [
   TaskService,
   ClassService,
+  NamespaceService,
   NodeService,
   WorkerService,
   WorkflowService,
@@ -67,6 +70,7 @@ export function registerRoutes(router: ConnectRouter, options: RouteOptions): vo
     taskService({ deps, submitTask, watch, definitions: options.definitions, faults: validation.faults }),
   );
   router.service(ClassService, classService(deps));
+  router.service(NamespaceService, namespaceService(deps));
   router.service(NodeService, nodeService(deps));
   router.service(WorkerService, workerService({ deps, wakeups }));
   router.service(WorkflowService, workflowService(deps));

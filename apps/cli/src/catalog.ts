@@ -5,6 +5,7 @@ import { classCreate, classLimit, classList, classPause, classResume } from "./c
 import { completion } from "./command/completion.ts";
 import { agent, api, migrate } from "./command/daemon.ts";
 import { limitDelete, limitList, limitSet } from "./command/limit.ts";
+import { namespaceCreate, namespaceList } from "./command/namespace.ts";
 import { nodeGet, nodeList, nodeLogin } from "./command/node.ts";
 import { runCancel, workflowCancel } from "./command/run-cancel.ts";
 import { runCost } from "./command/run-cost.ts";
@@ -91,6 +92,8 @@ export const commands: readonly Command[] = [
   budgetVerify,
   priceSet,
   priceList,
+  namespaceList,
+  namespaceCreate,
   nodeList,
   nodeGet,
   nodeLogin,

@@ -4,6 +4,7 @@ import { DroverError } from "@drover/domain/error";
 import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
 import { LimitService } from "@drover/proto/drover/limit";
+import { NamespaceService } from "@drover/proto/drover/namespace";
 import { NodeService } from "@drover/proto/drover/node";
 import { RunService } from "@drover/proto/drover/run";
 import { ScheduleService } from "@drover/proto/drover/schedule";
@@ -19,6 +20,7 @@ export interface Client {
   workflows: RpcClient<typeof WorkflowService>;
   runs: RpcClient<typeof RunService>;
   classes: RpcClient<typeof ClassService>;
+  namespaces: RpcClient<typeof NamespaceService>;
   nodes: RpcClient<typeof NodeService>;
   schedules: RpcClient<typeof ScheduleService>;
   limits: RpcClient<typeof LimitService>;
@@ -45,6 +47,7 @@ export function createApiClient({ connect, address, namespace, timeoutMs = 30_00
     workflows: createClient(WorkflowService, transport),
     runs: createClient(RunService, transport),
     classes: createClient(ClassService, transport),
+    namespaces: createClient(NamespaceService, transport),
     nodes: createClient(NodeService, transport),
     schedules: createClient(ScheduleService, transport),
     limits: createClient(LimitService, transport),
