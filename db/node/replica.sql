@@ -34,12 +34,13 @@ as $$
    where r.holder_id = p_holder_id;
 $$;
 
--- What is asked of a node at once.
+-- What is asked of a node at once. One that was answered in part and is told again goes on only in the life that began it.
 create or replace function drover.requests_of(p_holder_id integer) returns json
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(json_agg(json_build_object('id', q.id::text, 'kind', q.kind, 'spec', q.spec) order by q.id), '[]')
+  select coalesce(json_agg(json_build_object('id', q.id::text, 'kind', q.kind, 'spec', q.spec,
+      'isBegun', exists (select from drover.node_reply y where y.request_id = q.id)) order by q.id), '[]')
     from drover.node_request q
    where q.holder_id = p_holder_id and not q.is_done and q.expires_at > now();
 $$;
@@ -127,7 +128,8 @@ begin
   return true;
 end $$;
 
--- A part of the answer to a request; false when nobody waits for it any more.
+-- A part of the answer to a request. False: nobody waits for it any more. Null: so many parts are unread that this one was
+-- not taken, and is to be offered again in a moment.
 create or replace function node.reply(p_holder_id integer, p_epoch bigint, p_request_id bigint, p_chunk integer, p_body json, p_is_last boolean)
 returns boolean
 language plpgsql security definer
@@ -135,13 +137,21 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform drover.authorize(p_holder_id);
-  update drover.node_request q set is_done = p_is_last
-   where q.id = p_request_id and q.holder_id = p_holder_id and not q.is_done and q.expires_at > now();
-  if not found then
+  -- Under the lock nobody takes the request away; those that extend its time do not wait for it.
+  perform from drover.node_request q
+    where q.id = p_request_id and q.holder_id = p_holder_id and not q.is_done and q.expires_at > now()
+      for key share;
+  if not found or not drover.is_current(p_holder_id, p_epoch) then
     return false;
+  end if;
+  if not p_is_last and (select count(*) from drover.node_reply y where y.request_id = p_request_id and y.chunk < p_chunk) >= 16 then
+    return null;
   end if;
   insert into drover.node_reply (request_id, chunk, body, is_last) values (p_request_id, p_chunk, p_body, p_is_last)
   on conflict do nothing;
+  if p_is_last then
+    update drover.node_request q set is_done = true where q.id = p_request_id;
+  end if;
   perform pg_notify('drover_wake', 'reply:' || p_request_id);
   return true;
 end $$;

@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import type { ErrorReason } from "@drover/domain/error";
 import type { ReplicaSpec, ReplicaState } from "@drover/domain/environment/replica";
 import type { Executor } from "../client.ts";
 import type { GrantedGpu } from "./register.ts";
@@ -45,20 +46,21 @@ export interface ReplicaReport {
   drift?: { field: string; wanted: string; found: string }[];
 }
 
-/** What is asked of a node at once. */
-export type NodeRequest = { id: string } & NodeRequestSpec;
+/** What is asked of a node at once; begun: parts of the answer are there already. */
+export type NodeRequest = { id: string; isBegun: boolean } & NodeRequestSpec;
 
 export type NodeRequestSpec =
   /** Lines of a replica's log: the last `tail` (0: all), since a time in unix seconds, and on. */
   | { kind: "logs"; spec: { replicaId: string; follow: boolean; tail: number; sinceSeconds: number } }
-  /** Probes the replicas every so many seconds. */
+  /** Probes the replicas every so many seconds; 0: once. */
   | { kind: "probe"; spec: { replicaIds: string[]; intervalSeconds: number } }
   | { kind: "pull"; spec: { images: string[] } }
   | { kind: "usage"; spec: { replicaIds: string[] } };
 
 export type NodeReply =
-  /** Milliseconds of the engine's own stamp. */
-  | { lines: { stream: "stdout" | "stderr"; message: string; timestampMs: number; containerId: string }[] }
+  /** Nothing new; by it the node learns whether anybody waits still. */
+  | { isAlive: true }
+  | { containerId: string; lines: ServiceLogLine[] }
   | { probes: { replicaId: string; isHealthy: boolean; message: string; details: Record<string, string> }[] }
   | {
       pull: {
@@ -79,7 +81,10 @@ export type NodeReply =
         networkTxBytes: number;
       }[];
     }
-  | { error: string };
+  | { error: string; reason: ErrorReason };
+
+/** The stamp is the engine's own, with nanoseconds. */
+export type ServiceLogLine = [stream: "stdout" | "stderr", stamp: string, message: string];
 
 /** Tells what became of replicas; false when a newer life of the node has taken over. */
 export async function report(
@@ -93,14 +98,18 @@ export async function report(
   return row?.known ?? false;
 }
 
-/** Sends a part of an answer, counted from 0; false when nobody waits for it any more. */
+/**
+ * Sends a part of an answer, counted from 0. unwanted: nobody waits for it any more. full: too much is unread; offer the
+ * same part again in a moment.
+ */
 export async function reply(
   db: Executor,
   holder: { holderId: number; epoch: string },
   part: { requestId: string; chunk: number; body: NodeReply; isLast: boolean },
-): Promise<boolean> {
-  const [row] = await db.run<{ wanted: boolean }>(sql`
+): Promise<"taken" | "full" | "unwanted"> {
+  const [row] = await db.run<{ wanted: boolean | null }>(sql`
     select node.reply(${holder.holderId}, ${holder.epoch}, ${part.requestId}, ${part.chunk},
       ${JSON.stringify(part.body)}::json, ${part.isLast}) as wanted`);
-  return row?.wanted ?? false;
+  if (row === undefined) return "unwanted";
+  return row.wanted === null ? "full" : row.wanted ? "taken" : "unwanted";
 }

@@ -79,8 +79,8 @@ async function unlessSo(started: Promise<unknown>): Promise<void> {
   }
 }
 
-// The opening is bounded, the stream is not: it lives until its end or the caller's signal.
-async function openStream(
+/** The opening is bounded, the stream is not: it lives until its end or the caller's signal. */
+export async function openStream(
   timeoutMs: number,
   signal: AbortSignal,
   open: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
