@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Placer } from "./choose.ts";
 import { createPlacer } from "./choose.ts";
 import type { PlacementNode } from "./node.ts";
 import type { NoPlacement, Placement, PlacementRequest } from "./request.ts";
@@ -10,18 +11,12 @@ import { canRun, collide, portsOf } from "./testing-oracle.ts";
 describe("a round of placing", () => {
   it("gives nothing away twice, and places whenever there is room", () => {
     fc.assert(
-      fc.property(nodesOf, fc.array(requestOf, { maxLength: 30 }), (nodes, requests) => {
+      fc.property(nodesOf, manyRequests, (nodes, requests) => {
         const placer = createPlacer(nodes);
         const placed: Placed[] = [];
         for (const request of requests) {
-          const answer = placer.place(request);
-          const possible = nodes.filter((node) => canRun(node, placed, request));
-          if ("rejections" in answer) expectAllRejected(answer, nodes, possible);
-          else {
-            expect(possible.map(({ id }) => id)).toContain(answer.nodeId);
-            placed.push({ request, placement: answer });
-            expectSound(nodes, placed);
-          }
+          placeEach(placer, nodes, placed, [request]);
+          expectSound(nodes, placed);
         }
       }),
       { numRuns: 500 },
@@ -29,30 +24,26 @@ describe("a round of placing", () => {
   });
 
   it("places gangs and sets that must stay together as a whole or leaves no trace of them", () => {
-    const step = fc.record({
-      way: fc.constantFrom("place", "gang", "together"),
-      requests: fc.array(requestOf, { minLength: 1, maxLength: 4 }),
+    const wayOf = fc.constantFrom("place", "gang", "together", "ask why");
+    const steps = fc.array(fc.tuple(wayOf, fc.array(fc.nat(3), { minLength: 1, maxLength: 4 })), {
+      maxLength: 15,
+      size: "max",
     });
+    const sortsOf = fc.array(requestOf, { minLength: 1, maxLength: 4 });
     fc.assert(
-      fc.property(nodesOf, fc.array(step, { maxLength: 12 }), (nodes, steps) => {
+      fc.property(nodesOf, sortsOf, steps, (nodes, sorts, ways) => {
         const placer = createPlacer(nodes);
         const placed: Placed[] = [];
-        for (const { way, requests } of steps) {
-          if (way === "place") {
-            for (const request of requests) {
-              const answer = placer.place(request);
-              // Whatever failed before took nothing, or the oracle would see more room than the placer.
-              if ("rejections" in answer)
-                expectAllRejected(
-                  answer,
-                  nodes,
-                  nodes.filter((node) => canRun(node, placed, request)),
-                );
-              else placed.push({ request, placement: answer });
-            }
-          } else {
+        const failed: NoPlacement[] = [];
+        for (const [way, picks] of ways) {
+          const requests = pickFrom(sorts, picks);
+          if (way === "place") placeEach(placer, nodes, placed, requests);
+          // Asking why, however late, is answered and changes nothing.
+          else if (way === "ask why")
+            for (const answer of failed) expect(answer.rejections()).toHaveLength(nodes.length);
+          else {
             const answer = way === "gang" ? placer.placeGang(requests) : placer.placeTogether(requests);
-            if ("rejections" in answer) expect(answer.rejections()).toHaveLength(nodes.length);
+            if ("rejections" in answer) failed.push(answer);
             else {
               expect(answer).toHaveLength(requests.length);
               if (way === "together") expect(new Set(answer.map(({ nodeId }) => nodeId)).size).toBe(1);
@@ -68,28 +59,22 @@ describe("a round of placing", () => {
 
   it("places a gang of equals exactly if as many of them fit one by one", () => {
     fc.assert(
-      fc.property(
-        nodesOf,
-        fc.array(requestOf, { maxLength: 6 }),
-        requestOf,
-        fc.integer({ min: 1, max: 8 }),
-        (nodes, others, request, size) => {
-          const [oneByOne, atOnce] = [createPlacer(nodes), createPlacer(nodes)];
-          for (const other of others) for (const placer of [oneByOne, atOnce]) placer.place(other);
-          const gang = atOnce.placeGang(Array.from({ length: size }, () => request));
-          const fits = Array.from({ length: size }, () => oneByOne.place(request)).every(
-            (answer) => !("rejections" in answer),
-          );
-          expect("rejections" in gang).toBe(!fits);
-        },
-      ),
+      fc.property(nodesOf, manyRequests, requestOf, fc.integer({ min: 1, max: 8 }), (nodes, others, request, size) => {
+        const [oneByOne, atOnce] = [createPlacer(nodes), createPlacer(nodes)];
+        for (const other of others) for (const placer of [oneByOne, atOnce]) placer.place(other);
+        const gang = atOnce.placeGang(Array.from({ length: size }, () => request));
+        const fits = Array.from({ length: size }, () => oneByOne.place(request)).every(
+          (answer) => !("rejections" in answer),
+        );
+        expect("rejections" in gang).toBe(!fits);
+      }),
       { numRuns: 500 },
     );
   });
 
   it("decides the same whatever the order in which the nodes were read", () => {
     fc.assert(
-      fc.property(nodesOf, fc.array(requestOf, { maxLength: 15 }), (nodes, requests) => {
+      fc.property(nodesOf, manyRequests, (nodes, requests) => {
         const [forward, backward] = [createPlacer(nodes), createPlacer(nodes.toReversed())];
         for (const request of requests) {
           const [one, other] = [forward.place(request), backward.place(request)];
@@ -100,11 +85,33 @@ describe("a round of placing", () => {
   });
 });
 
+/** Few that differ, many that are equal: both fill nodes, and only equals fail for having failed before. */
+const manyRequests = fc.oneof(
+  fc.array(requestOf, { maxLength: 30, size: "max" }),
+  fc
+    .tuple(fc.array(requestOf, { minLength: 1, maxLength: 4 }), fc.array(fc.nat(3), { maxLength: 40, size: "max" }))
+    .map(([sorts, picks]) => pickFrom(sorts, picks)),
+);
+
 const nowhere: Placement = { nodeId: -1, gpus: [] };
 
-function expectAllRejected(answer: NoPlacement, nodes: PlacementNode[], possible: PlacementNode[]) {
-  expect(possible).toEqual([]);
-  expect(answer.rejections().map(({ node }) => node)).toEqual(nodes.map(({ name }) => name));
+function pickFrom(sorts: PlacementRequest[], picks: number[]): PlacementRequest[] {
+  return picks.flatMap((pick) => sorts[pick % sorts.length] ?? []);
+}
+
+/** Places one by one where the oracle sees room: were a trace left of what failed before, it would see more. */
+function placeEach(placer: Placer, nodes: PlacementNode[], placed: Placed[], requests: PlacementRequest[]) {
+  for (const request of requests) {
+    const answer = placer.place(request);
+    const possible = nodes.filter((node) => canRun(node, placed, request));
+    if ("rejections" in answer) {
+      expect(possible).toEqual([]);
+      expect(answer.rejections().map(({ node }) => node)).toEqual(nodes.map(({ name }) => name));
+    } else {
+      expect(possible.map(({ id }) => id)).toContain(answer.nodeId);
+      placed.push({ request, placement: answer });
+    }
+  }
 }
 
 function expectSound(nodes: PlacementNode[], placed: Placed[]) {
