@@ -1,6 +1,6 @@
 import type { Answer } from "./answer.ts";
 import type { Engine } from "./engine.ts";
-import { createPullProgress } from "./pull-progress.ts";
+import { createPullProgress, type PullState } from "./pull-progress.ts";
 
 export interface PullerOptions {
   engine: Engine;
@@ -13,11 +13,13 @@ export interface PullerOptions {
 /** Fetches images: one pull per image at a time, shared by all who ask meanwhile. */
 export interface Puller {
   /** The pull goes on for the others when one caller's signal fires, and ends with the last of them. */
-  pull(image: string, onProgress: (text: string) => void, signal: AbortSignal): Promise<Answer<void>>;
+  pull(image: string, onProgress: PullListener, signal: AbortSignal): Promise<Answer<void>>;
 }
 
+export type PullListener = (text: string, state: PullState) => void;
+
 interface Pull {
-  listeners: Set<(text: string) => void>;
+  listeners: Set<PullListener>;
   stop: AbortController;
   done: Promise<Answer<void>>;
 }
@@ -27,9 +29,9 @@ export function createPuller({ engine, progressTimeoutMs = 60_000, timeoutMs = 1
   const pulls = new Map<string, Pull>();
 
   const begin = (image: string): Pull => {
-    const listeners = new Set<(text: string) => void>();
+    const listeners = new Set<PullListener>();
     const stop = new AbortController();
-    const tell = (text: string): void => listeners.forEach((listener) => listener(text));
+    const tell: PullListener = (text, state) => listeners.forEach((listener) => listener(text, state));
     const done = pullOnce({ engine, image, progressTimeoutMs, timeoutMs, stop, tell });
     const pull = { listeners, stop, done };
     pulls.set(image, pull);
@@ -41,7 +43,7 @@ export function createPuller({ engine, progressTimeoutMs = 60_000, timeoutMs = 1
     async pull(name, onProgress, signal) {
       const image = withTag(name);
       const pull = pulls.get(image) ?? begin(image);
-      const listener = (text: string): void => onProgress(text);
+      const listener: PullListener = (text, state) => onProgress(text, state);
       pull.listeners.add(listener);
       const left = new Promise<Answer<void>>((resolve) => {
         const leave = (): void => resolve({ ok: false, fault: "unknown", message: "The pull was given up." });
@@ -72,7 +74,7 @@ async function pullOnce(pull: {
   progressTimeoutMs: number;
   timeoutMs: number;
   stop: AbortController;
-  tell: (text: string) => void;
+  tell: PullListener;
 }): Promise<Answer<void>> {
   const { engine, image, stop, progressTimeoutMs, timeoutMs } = pull;
   const bound = (ms: number, message: string): NodeJS.Timeout => setTimeout(() => stop.abort(new Error(message)), ms);
@@ -81,7 +83,7 @@ async function pullOnce(pull: {
   try {
     const answer = await engine.pull(image, stop.signal);
     if (!answer.ok) return answer;
-    const progress = createPullProgress((text) => pull.tell(`Pulling ${image}: ${text}`));
+    const progress = createPullProgress((text, state) => pull.tell(`Pulling ${image}: ${text}`, state));
     for await (const chunk of answer.value) {
       if (progress.push(chunk)) still.refresh();
     }

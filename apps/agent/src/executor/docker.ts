@@ -6,7 +6,7 @@ import type { Answer } from "../docker/answer.ts";
 import { connect } from "../docker/connect.ts";
 import { createEngine } from "../docker/engine.ts";
 import { label, readTaskLabels } from "../docker/label.ts";
-import { createPuller } from "../docker/pull.ts";
+import { createPuller, type Puller } from "../docker/pull.ts";
 import { createAbsence } from "./absence.ts";
 import type { BeginDeps } from "./docker-begin.ts";
 import { beginContainer, startContainer } from "./docker-begin.ts";
@@ -44,6 +44,8 @@ export interface DockerExecutorOptions {
   callTimeoutSeconds?: number;
   pullProgressTimeoutSeconds?: number;
   pullTimeoutSeconds?: number;
+  /** Shared with others who pull on this node. */
+  puller?: Puller;
   /** How long a run waits for an engine that is away. */
   engineTimeoutSeconds?: number;
 }
@@ -67,17 +69,20 @@ export function createDockerExecutor({
   pullProgressTimeoutSeconds = 60,
   pullTimeoutSeconds = 1800,
   engineTimeoutSeconds = 120,
+  puller,
 }: DockerExecutorOptions): TaskExecutor {
   const docker = connect({ ...(host === undefined ? {} : { host }), ...(certPath === undefined ? {} : { certPath }) });
   const engine = createEngine({ docker, callTimeoutMs: callTimeoutSeconds * 1000 });
   const owner = ownerOf(user);
   const deps: BeginDeps & DockerRunOptions["deps"] = {
     engine,
-    puller: createPuller({
-      engine,
-      progressTimeoutMs: pullProgressTimeoutSeconds * 1000,
-      timeoutMs: pullTimeoutSeconds * 1000,
-    }),
+    puller:
+      puller ??
+      createPuller({
+        engine,
+        progressTimeoutMs: pullProgressTimeoutSeconds * 1000,
+        timeoutMs: pullTimeoutSeconds * 1000,
+      }),
     holder,
     epoch,
     folders: { base: resolve(taskBase), ...(owner === undefined ? {} : { owner }) },
