@@ -34,13 +34,13 @@ as $$
    where r.holder_id = p_holder_id;
 $$;
 
--- What is asked of a node at once. One that was answered in part and is told again goes on only in the life that began it.
+-- What is asked of a node at once.
 create or replace function drover.requests_of(p_holder_id integer) returns json
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(json_agg(json_build_object('id', q.id::text, 'kind', q.kind, 'spec', q.spec,
-      'isBegun', exists (select from drover.node_reply y where y.request_id = q.id)) order by q.id), '[]')
+      'nextChunk', (select coalesce(max(y.chunk) + 1, 0) from drover.node_reply y where y.request_id = q.id)) order by q.id), '[]')
     from drover.node_request q
    where q.holder_id = p_holder_id and not q.is_done and q.expires_at > now();
 $$;

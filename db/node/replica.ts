@@ -46,8 +46,8 @@ export interface ReplicaReport {
   drift?: { field: string; wanted: string; found: string }[];
 }
 
-/** What is asked of a node at once; begun: parts of the answer are there already. */
-export type NodeRequest = { id: string; isBegun: boolean } & NodeRequestSpec;
+/** What is asked of a node at once, and the number of the part that its answer goes on with. */
+export type NodeRequest = { id: string; nextChunk: number } & NodeRequestSpec;
 
 export type NodeRequestSpec =
   /** Lines of a replica's log: the last `tail` (0: all), since a time in unix seconds, and on. */
