@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderCliPage } from "../apps/cli/src/page.ts";
+import { editorSchema as environmentSchema } from "../packages/environment/src/editor-schema.ts";
 import { editorSchema } from "../packages/workflow/src/editor-schema.ts";
 import { run } from "./check-run.ts";
 import { errorPage } from "./document/error-page.ts";
@@ -26,6 +27,7 @@ const documents: Generated[] = [
   { file: "docs/lifecycle.md", render: lifecyclePage },
   { file: "docs/metrics.md", render: metricPage },
   { file: "docs/settings.md", render: settingPage },
+  { file: "packages/environment/schema.json", render: () => JSON.stringify(environmentSchema()) },
   { file: "packages/workflow/schema.json", render: () => JSON.stringify(editorSchema()) },
 ];
 

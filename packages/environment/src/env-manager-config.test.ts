@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readEnvManagerConfig } from "./env-manager-config.ts";
 
@@ -83,5 +84,32 @@ describe("the env-manager's file", () => {
     expect(faultsOf(`${"a.".repeat(100_000)}b = 1`)).toHaveLength(1);
     expect(faultsOf(`a = ${"[".repeat(10_000)}`)).toHaveLength(1);
     expect(faultsOf(" ".repeat(1_048_577))).toHaveLength(1);
+  });
+
+  it("never makes its reader throw, whatever it says", () => {
+    const words = fc.constantFrom(
+      ...printed.split(/(\s|[[\]="])/),
+      "'",
+      "#",
+      "__proto__",
+      "1979-05-27",
+      "inf",
+      "{",
+      ",",
+      ".",
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: "binary" }),
+          fc.array(words).map((parts) => parts.join("")),
+        ),
+        (toml) => {
+          const reading = readEnvManagerConfig(toml);
+          expect("faults" in reading ? reading.faults.length : 1).toBeGreaterThan(0);
+        },
+      ),
+      { numRuns: 1000 },
+    );
   });
 });

@@ -3,60 +3,6 @@ import { readEnvironment } from "./read-environment.ts";
 import { around, messagesOf, serviceOf } from "./testing.ts";
 
 describe("a service", () => {
-  it("takes a digest, a registry and a port in its image", () => {
-    const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
-    const images = [
-      `redis:7-alpine@${digest}`,
-      `localhost/x`,
-      `127.0.0.1:5000/team/app_x__y-z.a:v1.0`,
-      `Registry.Example.com/a/b@${digest}`,
-    ];
-    for (const image of images) expect(imageFaults(image)).toEqual([]);
-    for (const image of [
-      "Redis",
-      "a//b",
-      "a:",
-      "a@sha256:12",
-      "https://a.b/c",
-      "a b",
-      "-a",
-      "a/B",
-      `a:${"x".repeat(129)}`,
-    ])
-      expect(imageFaults(image)).toHaveLength(1);
-  });
-
-  it("has a command as a list, or as a text that is split as by a shell", () => {
-    expect(serviceOf("command: [redis-server, --save, 60]").command).toEqual(["redis-server", "--save", "60"]);
-    expect(serviceOf(`command: redis-server --save '60 1' --name "a \\"b\\"" c\\ d ''`).command).toEqual([
-      "redis-server",
-      "--save",
-      "60 1",
-      "--name",
-      'a "b"',
-      "c d",
-      "",
-    ]);
-    expect(serviceOf("entrypoint: >\n      a\n      b").entrypoint).toEqual(["a", "b"]);
-    expect(messagesOf("command: a | b", `entrypoint: "a 'b"`)).toEqual([
-      "Expected a command without |, since no shell runs it.",
-      "Expected a second ', which ends the text.",
-    ]);
-    expect(messagesOf(`command: []`)).toEqual(["Expected a list of texts of at least 1, got an empty list."]);
-    expect(serviceOf(`command: curl 'http://x/?a=1&b=2' "a;b"`).command).toEqual(["curl", "http://x/?a=1&b=2", "a;b"]);
-  });
-
-  it("is warned where a text looks as if a shell would replace something in it", () => {
-    const warnings = (command: string) => {
-      const reading = readEnvironment({ text: around("image: x", `command: ${command}`) });
-      return "warnings" in reading ? reading.warnings.length : -1;
-    };
-    expect(["echo $HOME", 'echo "a ${B}"', "echo `date`", "'a$B'"].map(warnings)).toEqual([1, 1, 1, 1]);
-    expect([`echo '$HOME'`, "echo \\$HOME", 'echo "\\$HOME"', "echo 5$", "[sh, -c, echo $HOME]"].map(warnings)).toEqual(
-      [0, 0, 0, 0, 0],
-    );
-  });
-
   it("has texts, numbers, flags and secrets as its variables", () => {
     expect(serviceOf("env: { A: x, B: 1.5, C: false, D: '', E: { secret: db-password } }").env).toEqual({
       A: "x",
@@ -252,8 +198,3 @@ describe("a service", () => {
     });
   });
 });
-
-function imageFaults(image: string): readonly unknown[] {
-  const reading = readEnvironment({ json: { drover: "environment/v1", name: "x", services: { a: { image } } } });
-  return "faults" in reading ? reading.faults : [];
-}

@@ -25,7 +25,7 @@ describe("services of one environment", () => {
     expect(faultsOf(services({ a: web, b: "ports: [81, '0.0.0.0:8080:81']" }))).toEqual([
       '5:30 Expected a port of the node for "b" alone, got 8080/tcp, that of "a".',
     ]);
-    expect(faultsOf(services({ a: web, b: "ports: ['127.0.0.2:8080:80', 8080:80/udp, '[::]:8080:80']" }))).toEqual([]);
+    expect(faultsOf(services({ a: web, b: "ports: ['127.0.0.2:8080:80', 8080:80/udp, '[::1]:8080:80']" }))).toEqual([]);
     expect(faultsOf(services({ a: web, b: `${web}, replicas: 0` }))).toEqual([]);
     expect(faultsOf(services({ a: "ports: [8080:80, 8080:81]" }))).toEqual([
       '4:35 Expected a port of the node for "a" alone, got 8080/tcp, twice here.',

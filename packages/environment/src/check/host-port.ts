@@ -13,12 +13,13 @@ interface HostPortConflict {
 /** Ports that two would have to listen on at the same node. */
 export function hostPortConflicts({ services, isTogether }: Declaration): HostPortConflict[] {
   const conflicts: HostPortConflict[] = [];
-  const taken: { service: Service; port: Port }[] = [];
+  const taken = new Map<string, { service: Service; port: Port }[]>();
   for (const service of services) {
     for (const [index, port] of service.ports.entries()) {
       if (port.hostPort === undefined) continue;
       const written = `${port.hostPort}/${port.protocol}`;
-      const other = taken.find((one) => overlap(one.port, port) && meet(one.service, service, isTogether));
+      const others = taken.get(written) ?? [];
+      const other = others.find((one) => overlap(one.port, port) && meet(one.service, service, isTogether));
       if (other !== undefined) {
         const owner = other.service === service ? "twice here" : `that of ${quote(other.service.name)}`;
         conflicts.push({
@@ -35,7 +36,7 @@ export function hostPortConflicts({ services, isTogether }: Declaration): HostPo
           hint: `Write only ${port.containerPort}, and Docker chooses a port for each, or set together: false and name no node.`,
         });
       }
-      taken.push({ service, port });
+      taken.set(written, [...others, { service, port }]);
     }
   }
   return conflicts;
@@ -48,9 +49,8 @@ function meet(one: Service, other: Service, isTogether: boolean): boolean {
   return isTogether || (one.placement.node !== undefined && one.placement.node === other.placement.node);
 }
 
+/** Of the same number: a port of all addresses is in the way of any address, as placement sees it. */
 function overlap(one: Port, other: Port): boolean {
-  if (one.hostPort !== other.hostPort || one.protocol !== other.protocol) return false;
-  if (one.hostIp.includes(":") !== other.hostIp.includes(":")) return false;
   const isAny = (ip: string) => ip === "0.0.0.0" || ip === "::";
   return isAny(one.hostIp) || isAny(other.hostIp) || one.hostIp === other.hostIp;
 }
