@@ -467,6 +467,13 @@ create table drover.run_signal (
 )
 with (autovacuum_analyze_scale_factor=0.5, autovacuum_analyze_threshold=5000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_threshold=-1, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000);
 
+create table drover.run_tree (
+  root_run_id bigint not null,
+  nested_runs bigint not null,
+  constraint run_tree_pkey PRIMARY KEY (root_run_id)
+)
+with (fillfactor=50);
+
 create table drover.schedule (
   id integer generated always as identity not null,
   namespace_id integer not null,

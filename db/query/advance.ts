@@ -67,6 +67,14 @@ export function takeRuns(tx: Executor, runs: number, signals: number): Promise<T
   return tx.run(sql`select * from drover.take_runs(${runs}, ${signals})`);
 }
 
+/** How many nested runs a run has begun so far, those of nested ones included. */
+export async function countNestedRuns(tx: Executor, rootRunId: string): Promise<number> {
+  const [row] = await tx.run<{ nested_runs: string }>(
+    sql`select nested_runs from drover.run_tree where root_run_id = ${rootRunId}`,
+  );
+  return Number(row?.nested_runs ?? 0);
+}
+
 /** Numbers for ids, in advance: an id is the time and one of these. */
 export async function nextSequence(db: Executor, count: number): Promise<number[]> {
   const [row] = await db.run<{ numbers: number[] }>(sql`

@@ -168,6 +168,14 @@ as $$
   )
   insert into drover.run_signal (run_id, kind) select g.id, 'start' from given g;
 
+  insert into drover.run_tree as t (root_run_id, nested_runs)
+  select g.root_run_id, count(*)
+    from json_to_recordset(p_runs) as g (root_run_id bigint, parent_run_id bigint)
+   where g.parent_run_id is not null
+   group by g.root_run_id
+   order by g.root_run_id
+  on conflict on constraint run_tree_pkey do update set nested_runs = t.nested_runs + excluded.nested_runs;
+
   select drover.open_budgets(g.namespace_id, g.root_run_id, g.id, g.budget_nanos,
            array(select (b ->> 'number')::integer from json_array_elements(g.step_budgets) with ordinality as x (b, n) order by n),
            array(select b ->> 'id' from json_array_elements(g.step_budgets) with ordinality as x (b, n) order by n),
@@ -349,6 +357,8 @@ begin
   select w.parent_run_id, 'run', w.id
     from final f join drover.workflow_run w on w.id = f.run_id
    where w.parent_run_id is not null;
+  delete from drover.run_tree t
+   where t.root_run_id = any (array(select g.run_id from json_to_recordset(p_ends) as g (run_id bigint)));
 end $$;
 
 -- Takes up a run that has ended: rows of the steps to reset go, those of failed maps keep the items that completed, and

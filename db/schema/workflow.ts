@@ -137,3 +137,9 @@ export const memory = drover.table(
   },
   (table) => [primaryKey({ columns: [table.namespace_id, table.scope, table.key] })],
 );
+
+/** How many nested runs a run has begun, in all. */
+export const runTree = drover.table("run_tree", {
+  root_run_id: key().primaryKey(),
+  nested_runs: key().notNull(),
+});

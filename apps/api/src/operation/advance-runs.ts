@@ -17,6 +17,8 @@ export interface AdvanceOptions {
   definitions: DefinitionCache;
   maxRuns?: number;
   maxSignals?: number;
+  /** How many nested runs may come from one run. */
+  maxNestedRuns?: number;
   /** Told of a run that the engine failed at. */
   onFault: (error: unknown, runId: string) => void;
 }
@@ -38,9 +40,10 @@ export function createAdvanceRuns({
   definitions,
   maxRuns = 200,
   maxSignals = 2000,
+  maxNestedRuns = 100_000,
   onFault,
 }: AdvanceOptions): () => Promise<Advanced> {
-  const resolveUnits = createUnitResolver({ deps });
+  const resolveUnits = createUnitResolver({ deps, maxNestedRuns });
   const ids = createIds({ db: deps.db });
 
   /** A fault of the database ends the transaction; a fault of ours must not hold up every other run. */
@@ -76,7 +79,7 @@ export function createAdvanceRuns({
         try {
           const outcome = decision.ask();
           if ("answer" in outcome) {
-            const units = await resolveUnits(tx, run, version, outcome.answer);
+            const units = await resolveUnits(tx, run, version, outcome.answer, plan.begunUnder);
             if (units.refused.size === 0) {
               plan.add(run, outcome.answer, units);
               continue;

@@ -35,7 +35,7 @@ export function workerStep(id: string, rest: Partial<Step> = {}): Step {
 }
 
 /** Opens it on a database of its own. */
-export async function openTestRuns(): Promise<TestRuns> {
+export async function openTestRuns({ maxNestedRuns }: { maxNestedRuns?: number } = {}): Promise<TestRuns> {
   const queue = await openTestQueue();
   const { db } = queue;
   const deps: Deps = { db, directory: createDirectory({ db, classSeconds: 0 }), waker: silentWaker };
@@ -43,6 +43,7 @@ export async function openTestRuns(): Promise<TestRuns> {
   const advanceRuns = createAdvanceRuns({
     deps,
     definitions: createDefinitionCache(),
+    ...(maxNestedRuns !== undefined && { maxNestedRuns }),
     onFault: (error) => {
       throw error;
     },

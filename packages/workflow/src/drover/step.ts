@@ -1,5 +1,6 @@
 import type { RetryPolicy } from "@drover/domain/retry";
 import type { Json } from "@drover/domain/json";
+import { parseMoment } from "@drover/domain/moment";
 import type { Exit, JsonSchema, Step, Work } from "@drover/domain/workflow/definition";
 import type { Draft, Use } from "../check/draft.ts";
 import { quote } from "@drover/document/source/fault";
@@ -136,8 +137,11 @@ function compileWait({ value, at }: NonNullable<RawStep["wait"]>, compile: Compi
 /** A date without data in it is known before anything runs, so one that is none is a fault now and not then. */
 function compileDate(date: NonNullable<RawStep["waitUntil"]>, compile: Compile): Json | undefined {
   const { value, at } = date;
-  if (typeof value === "string" && !value.includes("${") && Number.isNaN(Date.parse(value))) {
-    compile.report.add(at, `Expected a date and time, such as 2026-01-31T12:00:00Z, or \${}, got ${quote(value)}.`);
+  if (typeof value === "string" && !value.includes("${") && Number.isNaN(parseMoment(value))) {
+    compile.report.add(
+      at,
+      `Expected a date and time with its zone, such as 2026-01-31T12:00:00Z, or \${}, got ${quote(value)}.`,
+    );
   }
   return use(date, compile);
 }

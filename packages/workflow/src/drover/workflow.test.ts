@@ -244,7 +244,7 @@ describe("a fault of Drover's own format", () => {
     ],
     [
       "steps: { a: { waitUntil: never } }",
-      'Expected a date and time, such as 2026-01-31T12:00:00Z, or ${}, got "never".',
+      'Expected a date and time with its zone, such as 2026-01-31T12:00:00Z, or ${}, got "never".',
     ],
     ['steps: { a: { waitUntil: "2026-13-45T00:00:00Z" } }', 'got "2026-13-45T00:00:00Z".'],
     ["steps: { a: { approval: { approvers: [] } } }", "Expected a list of approvers of at least 1, got an empty list."],

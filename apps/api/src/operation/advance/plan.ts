@@ -11,6 +11,8 @@ export interface Plan {
   /** Nested runs were started or ended: somebody has to look at once. */
   hasFollowUp: boolean;
   add(run: TakenRun, answer: AdvanceAnswer, units: PlannedUnits): void;
+  /** How many nested runs of a root it begins. */
+  begunUnder(rootRunId: string): number;
   /** Ends a run that the engine itself could not advance, so that it holds nobody up. */
   abandon(run: TakenRun, message: string): void;
 }
@@ -60,6 +62,7 @@ export function createPlan(): Plan {
     ends: [],
     events: [],
   };
+  const begun = new Map<string, number>();
   const tell = (namespaceId: number, kind: string, runId: string) => {
     const told = content.events.find((event) => event.namespace_id === namespaceId && event.kind === kind);
     if (told === undefined) content.events.push({ namespace_id: namespaceId, kind, run_ids: [runId] });
@@ -76,6 +79,7 @@ export function createPlan(): Plan {
         plan.hints.add(`class:${className}`);
       }
       content.children.push(...children);
+      for (const { root_run_id } of children) begun.set(root_run_id, (begun.get(root_run_id) ?? 0) + 1);
       content.steps.push(...answer.steps.map((write) => stepRow(run_id, write)));
       content.memory.push(...answer.memory.map((entry) => ({ ...entry, namespace_id: namespaceId })));
       content.cancels.push(...answer.cancels.map((task_id) => ({ task_id, reason: "Nobody waits for it any more." })));
@@ -96,6 +100,7 @@ export function createPlan(): Plan {
       } else tell(namespaceId, "run.advanced", run_id);
       plan.hasFollowUp ||= children.length > 0 || answer.end !== undefined || answer.stopsUnits;
     },
+    begunUnder: (rootRunId) => begun.get(rootRunId) ?? 0,
     abandon({ run_id, run: { namespaceId } }, message) {
       const error = { class: "engine_fault", message };
       content.stops.push({ run_id, reason: message });

@@ -1,5 +1,5 @@
 import type { Executor } from "@drover/db/client";
-import type { TakenRun } from "@drover/db/query/advance";
+import { countNestedRuns, type TakenRun } from "@drover/db/query/advance";
 import type { NewRun } from "@drover/db/query/run-start";
 import { findVersion } from "@drover/db/query/workflow";
 import { taskContext } from "@drover/domain/compat-workflow";
@@ -26,13 +26,30 @@ export type UnitResolver = (
   run: TakenRun,
   version: KnownVersion,
   answer: AdvanceAnswer,
+  /** Nested runs that this transaction begins already, by the run that they all come from. */
+  begun: (rootRunId: string) => number,
 ) => Promise<PlannedUnits & { refused: Map<string, StepError> }>;
 
+export interface UnitResolverOptions {
+  deps: Pick<Deps, "directory">;
+  /** How many nested runs may come from one run, about: what begins at the same moment elsewhere is not counted yet. */
+  maxNestedRuns: number;
+}
+
 /** A resolver over the directory of classes and queues. */
-export function createUnitResolver({ deps }: { deps: Pick<Deps, "directory"> }): UnitResolver {
+export function createUnitResolver({ deps, maxNestedRuns }: UnitResolverOptions): UnitResolver {
   const versions = createVersionFinder();
-  return async (tx, run, version, answer) => {
+  const counts = createRunCounter();
+  return async (tx, run, version, answer, begun) => {
     const refused = new Map<string, StepError>();
+    const { rootRunId } = run.run;
+    const room = answer.children.length === 0 ? 0 : maxNestedRuns - begun(rootRunId) - (await counts(tx, rootRunId));
+    for (const { number, item } of answer.children.slice(Math.max(0, room))) {
+      refused.set(rowKey(number, item), {
+        class: "too_many_runs",
+        message: `Expected at most ${maxNestedRuns} nested runs of one run, got more; does it start itself?`,
+      });
+    }
     const tasks: PlannedTask[] = [];
     const children: NewRun[] = [];
     const guard = async (unit: { number: number; item: number }, work: () => Promise<void>) => {
@@ -59,6 +76,18 @@ export function createUnitResolver({ deps }: { deps: Pick<Deps, "directory"> }):
 }
 
 type FindVersion = (...place: [number, string, number | undefined]) => ReturnType<typeof findVersion>;
+
+/** How many there were before a transaction, asked once in each. */
+function createRunCounter(): (tx: Executor, rootRunId: string) => Promise<number> {
+  const known = new WeakMap<Executor, Map<string, Promise<number>>>();
+  return (tx, rootRunId) => {
+    const counts = known.get(tx) ?? new Map<string, Promise<number>>();
+    known.set(tx, counts);
+    const count = counts.get(rootRunId) ?? countNestedRuns(tx, rootRunId);
+    counts.set(rootRunId, count);
+    return count;
+  };
+}
 
 /** What is found stays found for the rest of a transaction: a map over thousands of items starts as many runs of one version. */
 function createVersionFinder(): (tx: Executor) => FindVersion {

@@ -31,7 +31,7 @@ describe("waiting for a time", () => {
   it.each([
     [{ kind: "wait" as const, seconds: "soon" }, 'Expected seconds to wait, got "soon".'],
     [{ kind: "wait" as const, seconds: [] }, "Expected seconds to wait, got []."],
-    [{ kind: "wait" as const, until: "tomorrow" }, 'Expected a date and time to wait, got "tomorrow".'],
+    [{ kind: "wait" as const, until: "tomorrow" }, 'Expected a date and time with its zone to wait, got "tomorrow".'],
     [{ kind: "wait" as const, seconds: 1e12 }, "Expected to wait for at most ten years, got 1000000000000."],
   ])("fails where %j is no time", (work, message) => {
     expect(rowOf(waiting(work).run, "w").error).toEqual({ class: "expression_failed", message });

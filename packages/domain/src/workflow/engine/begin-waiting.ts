@@ -1,4 +1,5 @@
 import type { Json } from "../../json.ts";
+import { parseMoment } from "../../moment.ts";
 import type { RowData, StepRow } from "./advance-question.ts";
 import { contextOf } from "./context.ts";
 import type { Step, Work } from "../definition.ts";
@@ -66,7 +67,7 @@ function fromNow(sheet: Sheet, value: Json): Answer<RowData> {
 }
 
 function dateOf(sheet: Sheet, value: Json): Answer<RowData> {
-  return within(sheet, typeof value === "string" ? Date.parse(value) : NaN, "a date and time", value);
+  return within(sheet, typeof value === "string" ? parseMoment(value) : NaN, "a date and time with its zone", value);
 }
 
 function within(sheet: Sheet, untilMs: number, what: string, value: Json): Answer<RowData> {
