@@ -78,6 +78,8 @@ create table drover.environment (
   paused_reason text,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  is_rolling boolean default true not null,
+  deletion_requested_at timestamp with time zone,
   constraint environment_pkey PRIMARY KEY (id),
   constraint environment_name_is_unique UNIQUE (namespace_id, name),
   constraint environment_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES drover.namespace(id),
@@ -520,6 +522,7 @@ create table drover.service (
   is_stopped boolean default false not null,
   round integer default 0 not null,
   overrides json default '{}'::json not null,
+  settled_generation integer default 0 not null,
   constraint service_pkey PRIMARY KEY (id),
   constraint service_name_is_unique UNIQUE (environment_id, name),
   constraint service_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES drover.environment(id) ON DELETE CASCADE
@@ -708,6 +711,7 @@ create table drover.workflow_version (
 
 CREATE INDEX budget_of_namespace ON drover.budget USING btree (namespace_id) WHERE (root_run_id IS NULL);
 CREATE UNIQUE INDEX budget_of_run ON drover.budget USING btree (root_run_id, run_id, step_number) NULLS NOT DISTINCT WHERE (root_run_id IS NOT NULL);
+CREATE INDEX environment_rolling ON drover.environment USING btree (id) WHERE is_rolling;
 CREATE INDEX event_cursor ON ONLY drover.event USING btree (xid, id);
 CREATE INDEX gpu_allocation_of_replica ON drover.gpu_allocation USING btree (replica_id) WHERE (replica_id IS NOT NULL);
 CREATE INDEX gpu_allocation_of_task ON drover.gpu_allocation USING btree (task_id) WHERE (task_id IS NOT NULL);

@@ -15,6 +15,8 @@ export const environment = drover.table("environment", {
   paused_reason: text(),
   created_at: moment().notNull().defaultNow(),
   updated_at: moment().notNull().defaultNow(),
+  is_rolling: boolean().notNull().default(true),
+  deletion_requested_at: moment(),
 });
 
 /** What was applied; never changes. */
@@ -39,7 +41,8 @@ export const service = drover.table("service", {
   name: text().notNull(),
   is_stopped: boolean().notNull().default(false),
   round: integer().notNull().default(0),
-  overrides: json().$type<Record<string, string>>().notNull().default({}),
+  overrides: json().$type<Record<string, Json>>().notNull().default({}),
+  settled_generation: integer().notNull().default(0),
 });
 
 /** Wanted instances of services. */
