@@ -43,8 +43,9 @@ export function gpuConditions(request: GpuRequest): GpuCondition[] {
 }
 
 /** The GPUs of a node that satisfy all conditions, free or not. */
-export function matchingGpus(node: PlacementNode, conditions: readonly GpuCondition[]): PlacementGpu[] {
-  return node.gpus.filter((gpu) => conditions.every((condition) => condition.keeps(gpu, node)));
+export function matchingGpus(node: PlacementNode, conditions: readonly GpuCondition[]): readonly PlacementGpu[] {
+  const keeps = (gpu: PlacementGpu) => conditions.every((condition) => condition.keeps(gpu, node));
+  return node.gpus.every(keeps) ? node.gpus : node.gpus.filter(keeps); // no copy, as most nodes have GPUs of one model
 }
 
 /** Whether a GPU that satisfies the conditions has room left now. */

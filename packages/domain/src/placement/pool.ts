@@ -85,5 +85,5 @@ function candidateOf(node: NodePicture, request: PlacementRequest, conditions: r
   };
 }
 
-/** Candidates that are kept for later requests, some 40 MB of them: a round of ever new requests starts over. */
-const maxHeld = 200_000;
+/** Candidates that are kept for later requests, some 50 MB of them: a round of ever new requests starts over. */
+const maxHeld = 400_000;
