@@ -6,13 +6,20 @@ import { createMetrics } from "@drover/daemon/metric";
 import type { Service } from "@drover/daemon/service";
 import { openDatabase } from "@drover/db/client";
 import { createWakeups } from "@drover/db/listen";
+import { reply } from "@drover/db/node/replica";
 import { appendLog } from "@drover/db/node/settle";
 import { createAgent } from "./agent.ts";
+import { connect } from "./docker/connect.ts";
+import { createEngine } from "./docker/engine.ts";
+import { createPuller } from "./docker/pull.ts";
+import { createContainerReader } from "./docker/reader.ts";
 import { createDockerExecutor } from "./executor/docker.ts";
 import { type ProviderConfig, withCallSlots } from "./executor/llm/provider-config.ts";
 import { createProcessExecutor } from "./executor/process.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { metrics as declarations } from "./metric.ts";
+import { createRequestDesk } from "./request/desk.ts";
+import { createRequestHandlers } from "./request/handlers.ts";
 import type { settings } from "./setting.ts";
 import { createNodeSource } from "./source.ts";
 import { createStatusPage } from "./status-page.ts";
@@ -54,6 +61,9 @@ export async function createHost({
   const stopGraceSeconds = values.graceSeconds;
   // The lease clock stops work at the latest half a lease before its end; two seconds of that prove it gone.
   const leaseLostGraceSeconds = () => source.leaseSeconds / 2 - 2;
+  const docker = connect(values.dockerHost === undefined ? {} : { host: values.dockerHost });
+  const engine = createEngine({ docker });
+  const puller = createPuller({ engine });
   const executors = [
     ...(values.docker
       ? [
@@ -67,6 +77,7 @@ export async function createHost({
             stopGraceSeconds,
             leaseLostGraceSeconds,
             sweepGraceSeconds: values.sweepGraceSeconds,
+            puller,
           }),
         ]
       : []),
@@ -94,6 +105,16 @@ export async function createHost({
   await probe();
   log.info({ executors: ready, slots, facts }, "this host");
 
+  const requests = createRequestDesk({
+    handlers: createRequestHandlers({
+      engine,
+      reader: createContainerReader({ docker }),
+      puller,
+      probe: async () => undefined,
+    }),
+    reply: (part) => reply(db, source, part),
+    log,
+  });
   const source = createNodeSource({
     db,
     ...(wakeups && { wakeups }),
@@ -101,6 +122,7 @@ export async function createHost({
     version,
     facts: () => ({ executors: ready, taskTypes: providers.map((one) => one.name), slots, facts }),
     onHeld: (held) => agent.takeUp(held),
+    onRequests: (open) => requests.take(open),
   });
   const agent = createAgent({
     source,
@@ -129,6 +151,7 @@ export async function createHost({
         return agent.stop(values.onStop, AbortSignal.timeout(drainMs));
       },
     },
+    { name: "requests", start: async () => {}, stop: async () => requests.stop() },
     createLoop({
       name: "probe",
       intervalMs: 10_000,
