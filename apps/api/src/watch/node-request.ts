@@ -42,6 +42,7 @@ export async function* ask(
   questions: readonly NodeQuestion[],
   { signal, beginMs = 12_000, silenceMs = 30_000 }: AskOptions,
 ): AsyncGenerator<NodeAnswer> {
+  if (questions.length === 0) return;
   const asked = await db.transaction((tx) => askNodes(tx, questions, ttlSeconds));
   const open = new Map<string, Asked>();
   for (const [question, { id, node }] of asked.entries()) if (id !== null) open.set(id, createAsked(question, node));
