@@ -5,6 +5,7 @@ import { claimFloor } from "./case/claim-floor.ts";
 import { firstJobsRate, park } from "./case/depth.ts";
 import { drain } from "./case/drain.ts";
 import { enqueue } from "./case/enqueue.ts";
+import { fleet } from "./case/fleet.ts";
 import { idle, memory } from "./case/idle.ts";
 import { fanout } from "./case/fanout.ts";
 import { latency } from "./case/latency.ts";
@@ -77,6 +78,10 @@ export const measurements: Measurement[] = [
   ...engines.map((engine) => on("step-latency", engine, "workflow", stepLatency)),
   on("run-size", "drover", "workflow", runSize),
   on("limit", "drover", "drain", limit),
+  ...[1000, 5000].map((agents) => ({
+    ...on("fleet", "drover", "drain", (bench) => fleet(bench, { agents })),
+    isSteadfast: true,
+  })),
   ...(["API", "agent", "SDK worker"] as const).map((program) => ({
     ...on("idle", "drover", "drain", (_bench, server) => idle(server, _bench, program)),
     isSteadfast: true,
