@@ -8,8 +8,8 @@ import {
   type ReplicaMemory,
   type ReplicaStatus,
   runKey,
-  stepReplica,
-} from "./replica-step.ts";
+} from "./replica-memory.ts";
+import { stepReplica } from "./replica-step.ts";
 
 export interface ReconcileInput {
   /** Everything that the node is to keep. */

@@ -1,0 +1,97 @@
+import { countFailure, forgive, isGivenUp, noTries } from "./backoff.ts";
+import { type Drift, type FoundContainer, type ReplicaAction, type ReplicaMemory, runKey } from "./replica-memory.ts";
+import { bringUp, listed, status, type Step, type StepInput, stop } from "./replica-start.ts";
+
+/** Of a container that runs: whether it is healthy, still starting, or has to be restarted. */
+export function watch(input: StepInput, before: ReplicaMemory, found: FoundContainer, drift: readonly Drift[]): Step {
+  const { desired, health, nowMs } = input;
+  const { health: check, restart } = desired.spec.service;
+  const key = runKey(found);
+  const known = before.run?.key === key ? before.run : { key, sinceMs: nowMs };
+  const isHealthy = check === undefined || health?.isHealthy === true;
+  const isSteady = isHealthy || (health?.hasBeenHealthy === true && health.failuresInRow < check.retries);
+  if (isSteady) {
+    const healthySinceMs = known.healthySinceMs ?? nowMs;
+    const { trouble: _, ...rest } = before;
+    const tries = forgive(before.tries, nowMs - healthySinceMs);
+    // A run that recovered may fail, and be counted, again.
+    const memory = { ...rest, tries, setup: noTries, run: { ...known, healthySinceMs } };
+    if (isHealthy && memory.countedRun === key) delete memory.countedRun;
+    const changed = drift.length > 0 ? `Changed by hand: ${listed(drift.map(({ field }) => field))}.` : "";
+    return {
+      memory,
+      status: {
+        ...status(memory, "running", isHealthy ? changed : (health?.message ?? "")),
+        ...(check !== undefined && { isHealthy }),
+        healthySinceMs,
+      },
+    };
+  }
+  const { healthySinceMs: _, ...run } = known;
+  const memory: ReplicaMemory = { ...before, run };
+  const isStarting = health?.hasBeenHealthy !== true;
+  const deadlineMs = known.sinceMs + check.startSeconds * 1000;
+  const said = health?.message ?? "";
+  if (isStarting && nowMs < deadlineMs) {
+    return { memory, status: { ...status(memory, "starting", said), isHealthy: false }, wakeAtMs: deadlineMs };
+  }
+  const trouble = isStarting
+    ? `Not healthy within ${check.startSeconds} s of its start: ${said}`
+    : `${health.failuresInRow} probes in a row failed: ${said}`;
+  const counted =
+    memory.countedRun === key
+      ? memory
+      : { ...memory, countedRun: key, trouble, tries: countFailure(memory.tries, restart, nowMs) };
+  const state = isStarting ? "failed" : "unhealthy";
+  if (restart.when === "never")
+    return { memory: counted, status: { ...status(counted, state, trouble), isHealthy: false } };
+  // One that was healthy may recover until its restart is due; one that never was only holds resources.
+  const isDue = isStarting || isGivenUp(counted.tries, restart) || nowMs >= counted.tries.nextAtMs;
+  return {
+    memory: counted,
+    ...(isDue ? { action: stop(found) } : { wakeAtMs: counted.tries.nextAtMs }),
+    status: { ...status(counted, state, trouble), isHealthy: false },
+  };
+}
+
+/** Of a container that ended: whether and when it is started again. */
+export function takeEnd(input: StepInput, before: ReplicaMemory, found: FoundContainer): Step {
+  const { desired, nowMs, wasEngineAway } = input;
+  const { restart } = desired.spec.service;
+  const key = runKey(found);
+  const start: ReplicaAction = { kind: "start", containerId: found.id };
+  const isWatched = before.run?.key === key;
+  let memory = before;
+  if (wasEngineAway && isWatched && before.countedRun !== key) {
+    // It ended with its engine, which is no failure of its own.
+    memory = {
+      ...before,
+      countedRun: key,
+      trouble: "The container engine was away.",
+      tries: { ...before.tries, nextAtMs: nowMs },
+    };
+  } else if (before.countedRun !== key) {
+    const healthyMs = isWatched && before.run?.healthySinceMs !== undefined ? nowMs - before.run.healthySinceMs : 0;
+    const tries = countFailure(forgive(before.tries, healthyMs), restart, nowMs);
+    memory = { ...before, countedRun: key, tries, trouble: endMessage(found) };
+    const hasFailed = found.exitCode !== 0;
+    if (restart.when === "never" || (restart.when === "on-failure" && !hasFailed)) {
+      // Remembered as counted at the far end of time, so that no later look starts it.
+      memory = { ...memory, tries: { ...tries, nextAtMs: Number.POSITIVE_INFINITY } };
+    }
+  }
+  if (memory.tries.nextAtMs === Number.POSITIVE_INFINITY) {
+    const rests = `${memory.trouble ?? endMessage(found)} Its restart policy lets it rest.`;
+    return { memory, status: status(memory, found.exitCode === 0 ? "stopped" : "failed", rests) };
+  }
+  if (isGivenUp(memory.tries, restart)) {
+    const message = `${memory.trouble ?? endMessage(found)} Given up after ${restart.maxRestarts ?? 0} restarts.`;
+    return { memory, status: status(memory, "failed", message) };
+  }
+  return bringUp(input, { ...memory, hasImage: true }, start);
+}
+
+function endMessage({ exitCode, isOutOfMemory }: FoundContainer): string {
+  if (isOutOfMemory === true) return "Ended because its memory was used up.";
+  return `Ended with exit code ${exitCode ?? "unknown"}.`;
+}

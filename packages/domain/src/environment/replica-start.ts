@@ -1,0 +1,79 @@
+import { restartDelayMs } from "./backoff.ts";
+import type {
+  DesiredReplica,
+  FoundContainer,
+  Health,
+  ReplicaAction,
+  ReplicaMemory,
+  ReplicaStatus,
+} from "./replica-memory.ts";
+
+export interface StepInput {
+  desired: DesiredReplica;
+  /** Undefined: there is none, as a list that succeeded tells. */
+  found: FoundContainer | undefined;
+  memory: ReplicaMemory | undefined;
+  health: Health | undefined;
+  /** Names of services that have to be up first. */
+  waitsFor: readonly string[];
+  /** Services that have to be stopped first. */
+  stopsAfter: readonly string[];
+  /** The engine was away since the last look: what ended meanwhile ended with it. */
+  wasEngineAway: boolean;
+  /** Whether a container that was changed by hand is replaced; otherwise it is only told. */
+  isDriftMended: boolean;
+  /** Monotonic. */
+  nowMs: number;
+}
+
+export interface Step {
+  memory: ReplicaMemory;
+  action?: ReplicaAction;
+  /** Undefined: nothing new is known. */
+  status?: ReplicaStatus;
+  /** When to look again at the latest. */
+  wakeAtMs?: number;
+}
+
+/** What stands before each start: the wait after failures, the image, and what it depends on. */
+export function bringUp(
+  { desired, waitsFor, nowMs }: StepInput,
+  memory: ReplicaMemory,
+  action: ReplicaAction,
+  why = "",
+): Step {
+  const { tries, setup, trouble, hasImage } = memory;
+  const last = setup.nextAtMs > tries.nextAtMs ? setup : tries;
+  if (nowMs < last.nextAtMs) {
+    // Not the time that is left: it would change with each look, and be told each time.
+    const waitSeconds = restartDelayMs(last.failures, desired.spec.service.restart) / 1000;
+    const message = `${trouble ?? ""} Tried again ${waitSeconds} s after that.`.trim();
+    return { memory, status: status(memory, "failed", message), wakeAtMs: last.nextAtMs };
+  }
+  const state = trouble === undefined ? "starting" : "failed";
+  if (!hasImage) return { memory, action: { kind: "fetch" }, status: status(memory, state, trouble ?? why) };
+  if (waitsFor.length > 0) {
+    return { memory, status: status(memory, "starting", `Waits for ${listed(waitsFor)}, which it depends on.`) };
+  }
+  return { memory, action, status: status(memory, state, trouble ?? why) };
+}
+
+/** What is said of a replica, beside its health. */
+export function status({ restarts }: ReplicaMemory, state: ReplicaStatus["state"], message: string): ReplicaStatus {
+  return { state, message, restarts };
+}
+
+/** Asks the container to end. */
+export function stop({ id }: FoundContainer): ReplicaAction {
+  return { kind: "stop", containerId: id };
+}
+
+/** Removes the container. */
+export function remove({ id }: FoundContainer): ReplicaAction {
+  return { kind: "remove", containerId: id };
+}
+
+/** Names in a row. */
+export function listed(names: readonly string[]): string {
+  return names.join(", ");
+}
