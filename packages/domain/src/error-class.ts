@@ -47,6 +47,11 @@ export const errorClasses = {
     meaning: "Its holder could not renew in time and stopped the work, or was started anew.",
   },
   agent_restarted: { fate: "lost", meaning: "The agent was started anew and found nothing of the attempt." },
+  gpu_lost: {
+    fate: "lost",
+    meaning:
+      "A GPU that it was given failed, or its container lost the way to it; it starts anew where there is another.",
+  },
   drained: { fate: "released", meaning: "The agent was stopped and the attempt did not end in time." },
   released: { fate: "released", meaning: "The holder handed the task back before it ran." },
 } as const satisfies Record<string, { fate: ErrorFate; meaning: string }>;

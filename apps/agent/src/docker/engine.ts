@@ -4,6 +4,7 @@ import type { Answer } from "./answer.ts";
 import { ask, faultOf } from "./answer.ts";
 import type { Look } from "./look.ts";
 import { readLook } from "./look.ts";
+import { runInside } from "./run-inside.ts";
 import { awaitEnd } from "./wait.ts";
 
 /** The calls that Drover makes to a container engine: bounded in time, faults as values. */
@@ -21,6 +22,7 @@ export interface Engine {
   /** Returns when the container may have ended, when the call broke, or at the signal: look afterwards. */
   awaitEnd(id: string, signal: AbortSignal): Promise<void>;
   followLogs(id: string, since: string | undefined, signal: AbortSignal): Promise<Answer<Readable>>;
+  runInside(nameOrId: string, command: readonly string[]): Promise<Answer<{ exitCode: number; output: string }>>;
   pull(image: string, signal: AbortSignal): Promise<Answer<Readable>>;
 }
 
@@ -66,6 +68,7 @@ export function createEngine({ docker, callTimeoutMs = 30_000 }: { docker: Docke
           abortSignal: signal,
         }),
       ),
+    runInside: (nameOrId, command) => runInside(docker, nameOrId, command, callTimeoutMs),
     pull: (fromImage, abortSignal) =>
       openStream(callTimeoutMs, abortSignal, (signal) => docker.createImage({ fromImage, abortSignal: signal })),
   };

@@ -12,6 +12,7 @@ export const label = {
   folder: "drover.folder",
   workDir: "drover.work_dir",
   timeoutSeconds: "drover.timeout_seconds",
+  gpus: "drover.gpus",
 } as const;
 
 /** A task's container, as its labels tell. */

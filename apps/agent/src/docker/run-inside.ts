@@ -1,6 +1,5 @@
 import type Docker from "dockerode";
 import { type Answer, ask } from "./answer.ts";
-import { createFrameReader } from "./log-frame.ts";
 
 const maxOutputChars = 65_536;
 
@@ -26,4 +25,15 @@ export async function runInside(
     if (exitCode === null) throw new Error("The engine does not know yet how the command ended.");
     return { exitCode, output: textOf(Buffer.concat(chunks)) };
   });
+}
+
+// Both streams in the order of their frames: eight bytes of header, the last four the length, then the text.
+function textOf(bytes: Buffer): string {
+  const texts: Buffer[] = [];
+  for (let at = 0; at + 8 <= bytes.length;) {
+    const end = at + 8 + bytes.readUInt32BE(at + 4);
+    texts.push(bytes.subarray(at + 8, end));
+    at = end;
+  }
+  return Buffer.concat(texts).toString("utf8");
 }

@@ -2,6 +2,7 @@ import type Docker from "dockerode";
 import { taskEnvironment } from "../executor/environment.ts";
 import type { RunRequest } from "../executor/executor.ts";
 import { claimKey } from "../executor/executor.ts";
+import { gpuRequest } from "../gpu/device-request.ts";
 import { label } from "./label.ts";
 
 /** What a container is made from, beside the request itself. */
@@ -14,6 +15,8 @@ export interface SpecFacts {
   workDir: string;
   mounts: Docker.MountSettings[];
   defaultPids: number;
+  /** The host has GPUs: a container that was given none is told to see none. */
+  hasGpus?: boolean;
   user?: string;
 }
 
@@ -34,12 +37,15 @@ export function containerSpec(request: RunRequest, facts: SpecFacts): Docker.Con
   ];
   const needsTmp = execution.readOnlyRoot === true && !binds.some(({ Target }) => Target === "/tmp");
   const { cpuMillicores, memoryBytes, pids = facts.defaultPids, gpuCount = 0 } = execution.resources ?? {};
+  const gpus = gpuRequest({ gpus: request.gpus ?? [] });
+  const isHidden = request.gpus !== undefined || (facts.hasGpus === true && gpuCount === 0);
+  const env = { ...taskEnvironment(request, facts), ...(isHidden && gpus.env) };
   return {
     Image: facts.image,
     Cmd: execution.command,
-    Env: Object.entries(taskEnvironment(request, facts)).map(([name, value]) => `${name}=${value}`),
+    Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
     WorkingDir: facts.workDir,
-    Labels: labels(request, facts),
+    Labels: { ...labels(request, facts), ...gpus.labels },
     Tty: false,
     OpenStdin: false,
     AttachStdin: false,
@@ -62,7 +68,10 @@ export function containerSpec(request: RunRequest, facts: SpecFacts): Docker.Con
       ...(memoryBytes === undefined ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
       ReadonlyRootfs: execution.readOnlyRoot === true,
       ...(needsTmp ? { Tmpfs: { "/tmp": "rw,nosuid,nodev,size=64m,mode=1777" } } : {}),
-      ...(gpuCount > 0 ? { DeviceRequests: [{ Driver: "", Count: gpuCount, Capabilities: [["gpu"]] }] } : {}),
+      // Tasks of before there was placement were given no GPUs in particular.
+      ...(gpuCount > 0 && request.gpus === undefined
+        ? { DeviceRequests: [{ Driver: "", Count: gpuCount, Capabilities: [["gpu"]] }] }
+        : gpus.hostConfig),
     },
   };
 }

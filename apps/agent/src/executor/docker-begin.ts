@@ -22,6 +22,7 @@ export interface BeginDeps {
   allowedNetworks: readonly string[];
   defaultPids: number;
   user: string | undefined;
+  hasGpus: () => boolean;
   engineTimeoutMs: number;
 }
 
@@ -48,6 +49,7 @@ export async function beginContainer(deps: BeginDeps, request: RunRequest, conte
     workDir,
     mounts: checked.mounts,
     defaultPids: deps.defaultPids,
+    hasGpus: deps.hasGpus(),
     ...(deps.user === undefined ? {} : { user: deps.user }),
   });
   const created = await create(deps, request, context, spec, execution.image);
@@ -168,7 +170,8 @@ function away(message: string): { outcome: RunOutcome; mayBeLeft: boolean } {
   return { outcome: failed("engine_unavailable", text), mayBeLeft: true };
 }
 
-async function discard(
+/** Removes a container that is not to run. */
+export async function discard(
   engine: Engine,
   id: string,
   outcome: RunOutcome,

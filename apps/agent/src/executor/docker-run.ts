@@ -1,4 +1,5 @@
 import { followLog } from "../docker/follow.ts";
+import { containerName } from "../docker/spec.ts";
 import type { Capture } from "./capture.ts";
 import { createCapture } from "./capture.ts";
 import type { Ending, SuperviseDeps } from "./docker-supervise.ts";
@@ -51,6 +52,10 @@ export function startDockerRun(options: DockerRunOptions): Run {
       stopping.abort(reason);
       // Reading the rest of the log and the outputs may take longer than the end itself.
       return { gone: await gone.promise };
+    },
+    async ask(command) {
+      const answer = await options.deps.engine.runInside(containerName(request), command);
+      return answer.ok ? answer.value : undefined;
     },
   };
 }

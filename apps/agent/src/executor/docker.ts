@@ -7,15 +7,18 @@ import { connect } from "../docker/connect.ts";
 import { createEngine } from "../docker/engine.ts";
 import { label, readTaskLabels } from "../docker/label.ts";
 import { createPuller, type Puller } from "../docker/pull.ts";
+import { readGpuLabel } from "../gpu/device-request.ts";
 import { createAbsence } from "./absence.ts";
 import type { BeginDeps } from "./docker-begin.ts";
-import { beginContainer, startContainer } from "./docker-begin.ts";
+import { beginContainer, discard, startContainer } from "./docker-begin.ts";
 import type { DockerRunOptions } from "./docker-run.ts";
 import { startDockerRun } from "./docker-run.ts";
 import type { HeldClaim, LogSink, Run, RunRequest, TaskExecutor } from "./executor.ts";
 import { claimKey } from "./executor.ts";
 import { sweepFolders } from "./folder.ts";
+import { gpuMismatch } from "./gpu-mismatch.ts";
 import { graceOf } from "./grace.ts";
+import { failed } from "./outcome.ts";
 
 export interface DockerExecutorOptions {
   /** The node's name: whose containers these are. */
@@ -35,6 +38,8 @@ export interface DockerExecutorOptions {
   /** As in `docker run --user`; otherwise the image's user, or the agent's own where it is not root. */
   user?: string;
   defaultPids?: number;
+  /** Whether the host has GPUs: tasks that were given none are kept from seeing them. */
+  hasGpus?: () => boolean;
   stopGraceSeconds?: number;
   /** When the lease is lost: never longer than what is left of it. */
   leaseLostGraceSeconds?: () => number;
@@ -61,6 +66,7 @@ export function createDockerExecutor({
   allowedNetworks = [],
   user = defaultUser(),
   defaultPids = 512,
+  hasGpus = () => false,
   stopGraceSeconds = 10,
   leaseLostGraceSeconds,
   sweepGraceSeconds = 300,
@@ -90,6 +96,7 @@ export function createDockerExecutor({
     allowedNetworks,
     defaultPids,
     user,
+    hasGpus,
     graceMs: graceOf(stopGraceSeconds, leaseLostGraceSeconds),
     engineTimeoutMs: engineTimeoutSeconds * 1000,
   };
@@ -127,6 +134,8 @@ export function createDockerExecutor({
           track(claim.request, logs(claim.request), {
             ...sinceOf(claim),
             begin: async ({ stopping }) => {
+              const strange = gpuMismatch(claim.request, labels);
+              if (strange !== undefined) return discard(engine, id, failed("agent_restarted", strange));
               const look = await engine.look(id);
               const isNew = look.state === "stopped" && look.startedAt === undefined;
               const refused = isNew ? await startContainer(deps, claim.request, id, stopping) : undefined;
@@ -146,7 +155,8 @@ export function createDockerExecutor({
       if (!answer.ok) return { removed };
       for (const { Id: id, Names: names, Labels: labels, Created: createdSeconds } of answer.value) {
         const known = readTaskLabels(labels);
-        const isYoung = Date.now() / 1000 - createdSeconds < sweepGraceSeconds;
+        // Its GPUs may be somebody else's by now.
+        const isYoung = readGpuLabel(labels).length === 0 && Date.now() / 1000 - createdSeconds < sweepGraceSeconds;
         if (known === undefined || isYoung || keep.has(claimKey(known)) || live.has(claimKey(known))) continue;
         if ((await engine.remove(id)).ok) removed.push(names[0]?.replace(/^\//, "") ?? id);
       }

@@ -1,5 +1,6 @@
 import type { Execution } from "@drover/domain/execution";
 import type { LlmRateLimit, LlmUsage } from "@drover/domain/workflow/llm-call";
+import type { AllocatedGpu } from "../gpu/device-request.ts";
 
 /** One attempt to run, as claimed. `taskKey` and `fence` name the claim; both are decimal bigints. */
 export interface RunRequest {
@@ -16,6 +17,8 @@ export interface RunRequest {
   timeoutSeconds: number;
   /** What was reserved for a call to a model. */
   grant?: { maxOutputTokens?: number };
+  /** Places on GPUs of this host that were set aside for it, one entry for each. */
+  gpus?: readonly AllocatedGpu[];
 }
 
 /** How an attempt ended. Errors carry a class to act on: exit_nonzero, timeout, oom_killed, image_unavailable, ... */
@@ -56,7 +59,7 @@ export interface LogSink {
 }
 
 /** Why a run is stopped before its end; it becomes the error class of the outcome. */
-export type StopReason = "timeout" | "cancelled" | "lease_lost" | "drained";
+export type StopReason = "timeout" | "cancelled" | "lease_lost" | "drained" | "gpu_lost";
 
 /** How long a run may take to end politely, by the reason: a lost lease leaves less time than an operator does. */
 export type StopGrace = (reason: StopReason) => number;
@@ -72,6 +75,8 @@ export interface Run<Result = RunResult> {
    * `gone: false` only where the engine could not be reached for the whole bound. The first reason counts.
    */
   stop(reason: StopReason): Promise<{ gone: boolean }>;
+  /** Runs a command where the task runs, to see what it sees; undefined: no answer could be had. */
+  ask?(command: readonly string[]): Promise<{ exitCode: number; output: string } | undefined>;
 }
 
 /** A claim that this node still holds, and until when its log is already shipped. */

@@ -60,6 +60,8 @@ function stopMessage(request: RunRequest, reason: StopReason): string {
       return `task ${request.taskId} was stopped because this node could not renew its lease`;
     case "drained":
       return `task ${request.taskId} was stopped because this node is draining`;
+    case "gpu_lost":
+      return `task ${request.taskId} was stopped because a GPU that it was given is lost`;
   }
 }
 

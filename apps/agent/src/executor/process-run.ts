@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { once } from "node:events";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { gpuEnvironment } from "../gpu/device-request.ts";
 import type { Capture } from "./capture.ts";
 import { createCapture } from "./capture.ts";
 import { findFault } from "./check.ts";
@@ -27,6 +28,7 @@ export interface ProcessRunDeps {
   path: string;
   lang: string;
   limitTool: LimitTool;
+  hasGpus: () => boolean;
   graceMs: StopGrace;
 }
 
@@ -120,6 +122,7 @@ async function launch(
     LANG: deps.lang,
     TMPDIR: temporary,
     ...taskEnvironment(request, { workDir: folder, holder: deps.holder }),
+    ...((request.gpus !== undefined || deps.hasGpus()) && gpuEnvironment(request.gpus ?? [])),
   };
   const [name = "", ...args] = execution.command;
   const program = findProgram(name, env["PATH"] ?? "", folder);

@@ -27,6 +27,8 @@ export interface ProcessExecutorOptions {
   /** How old a leftover of a former life must be; runs of this life are never leftovers. */
   sweepGraceSeconds?: number;
   folderKeepSeconds?: number;
+  /** Whether the host has GPUs: tasks that were given none are kept from seeing them. */
+  hasGpus?: () => boolean;
 }
 
 const killLeftoverMs = 2000;
@@ -43,6 +45,7 @@ export function createProcessExecutor({
   leaseLostGraceSeconds,
   sweepGraceSeconds = 0,
   folderKeepSeconds = 604_800,
+  hasGpus = () => false,
 }: ProcessExecutorOptions): TaskExecutor {
   const limitTool = findLimitTool(path);
   const folders = { base: resolve(taskBase), ...(owner === undefined ? {} : { owner }) };
@@ -53,6 +56,7 @@ export function createProcessExecutor({
     path,
     lang,
     limitTool,
+    hasGpus,
     graceMs: graceOf(stopGraceSeconds, leaseLostGraceSeconds),
   };
   const live = new Map<string, Run>();

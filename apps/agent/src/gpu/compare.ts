@@ -16,13 +16,11 @@ export function compareInventory(before: readonly FoundGpu[], now: GpuInventory)
   const changes: GpuChange[] = [];
   for (const gpu of knownGpus(before, now)) {
     const old = earlier.get(gpu.uuid);
-    const isListed = now.gpus.some(({ uuid }) => uuid === gpu.uuid);
     if (old === undefined) {
       changes.push(changeOf("found", gpu, gpu.evidence ?? "its program lists it now."));
       if (!gpu.isUsable) changes.push(changeOf("lost", gpu, gpu.evidence ?? ""));
     } else if (old.isUsable && !gpu.isUsable) {
-      const isUnknown = !isListed && now.unlisted.includes(gpu.vendor) && !troubleOf(gpu, now);
-      changes.push(changeOf(isUnknown ? "unknown" : "lost", gpu, gpu.evidence ?? ""));
+      changes.push(changeOf(isUnknown(gpu, now) ? "unknown" : "lost", gpu, gpu.evidence ?? ""));
     } else if (!old.isUsable && gpu.isUsable) {
       changes.push(changeOf("recovered", gpu, `what was said of it no longer holds: ${old.evidence ?? ""}`));
     } else {
@@ -40,7 +38,20 @@ export function knownGpus(before: readonly FoundGpu[], now: GpuInventory): Found
   return [...now.gpus, ...absent.map((gpu) => ({ ...gpu, isUsable: false, evidence: whyAbsent(gpu, now) }))];
 }
 
+/** Of the GPUs to report, those that are lost for sure: their program said so, or listed the others without them. */
+export function lostGpus(known: readonly FoundGpu[], now: GpuInventory): { uuid: string; evidence: string }[] {
+  return known
+    .filter((gpu) => !gpu.isUsable && !isUnknown(gpu, now))
+    .map(({ uuid, evidence = "Its program says no more." }) => ({ uuid, evidence }));
+}
+
 const comparedFields = ["kind", "model", "memoryMib", "driver", "profile", "slotCount"] as const;
+
+// The program of its vendor did not answer, and nothing else tells of it.
+function isUnknown(gpu: FoundGpu, now: GpuInventory): boolean {
+  const isListed = now.gpus.some(({ uuid }) => uuid === gpu.uuid);
+  return !isListed && now.unlisted.includes(gpu.vendor) && !troubleOf(gpu, now);
+}
 
 function whyAbsent(gpu: FoundGpu, now: GpuInventory): string {
   const trouble = troubleOf(gpu, now);

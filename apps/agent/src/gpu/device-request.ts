@@ -1,3 +1,4 @@
+import { label } from "../docker/label.ts";
 import type { FoundGpu, Vendor } from "./found.ts";
 
 /** What a task or replica was given: a GPU, a slice, or a place on a GPU that several share. */
@@ -27,9 +28,6 @@ export interface GpuRequestParts {
   labels: Record<string, string>;
 }
 
-/** The label of a container's GPUs; after a crash the agent reads them back from it. */
-export const gpuLabel = "drover.gpus";
-
 /** Describes what a container needs for exactly these GPUs, and nothing for the others of the host. */
 export function gpuRequest({ gpus, hasExplicitNodes = true }: GpuRequestOptions): GpuRequestParts {
   const nvidia = uuidsOf(gpus, "nvidia");
@@ -54,13 +52,13 @@ export function gpuRequest({ gpus, hasExplicitNodes = true }: GpuRequestOptions)
       ...amdEnvironment(gpus),
       ...memoryEnvironment(gpus),
     },
-    labels: gpus.length > 0 ? { [gpuLabel]: gpus.map(({ uuid }) => uuid).join(",") } : {},
+    labels: gpus.length > 0 ? { [label.gpus]: gpus.map(({ uuid }) => uuid).join(",") } : {},
   };
 }
 
 /** The UUIDs in a container's label, one for each place that it holds. */
 export function readGpuLabel(labels: Readonly<Record<string, string>>): string[] {
-  return (labels[gpuLabel] ?? "").split(",").filter((uuid) => uuid !== "");
+  return (labels[label.gpus] ?? "").split(",").filter((uuid) => uuid !== "");
 }
 
 /** The variables by which a process of the host sees exactly these GPUs; without any it sees none. */

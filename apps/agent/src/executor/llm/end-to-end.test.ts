@@ -9,7 +9,7 @@ import { type Database, openDatabase } from "@drover/db/client";
 import { appendLog } from "@drover/db/node/settle";
 import { createDirectory } from "@drover/db/query/directory";
 import { listLogChunks } from "@drover/db/query/log";
-import { ensureNodeLogin } from "@drover/db/query/node";
+import { ensureNodeLogin } from "@drover/db/query/node-login";
 import { submit } from "@drover/db/query/submit";
 import { cancelTask, getTaskDetails } from "@drover/db/query/task";
 import { createTestDatabase, type TestDatabase } from "@drover/db/testing";
