@@ -1,3 +1,5 @@
+import type { Constraints, DisconnectPolicy } from "./environment/declaration.ts";
+
 /** How a task is run. */
 export type ExecutorName = "docker" | "process" | "llm" | "worker";
 
@@ -16,6 +18,18 @@ export interface Execution {
   /** Docker network; absent: none. */
   network?: string;
   tenant?: string;
+  /** Which nodes may run it. */
+  placement?: Partial<Constraints>;
+  /** Tasks of one gang in a namespace start together, or not at all. */
+  gang?: Gang;
+  /** Absent: stop. */
+  onDisconnect?: DisconnectPolicy;
+}
+
+export interface Gang {
+  name: string;
+  /** How many tasks belong to it. */
+  size: number;
 }
 
 export interface Mount {
@@ -29,7 +43,16 @@ export interface Resources {
   memoryBytes?: number;
   pids?: number;
   gpuCount?: number;
+  /** Part of the model's name. */
+  gpuModel?: string;
   gpuClass?: string;
+  /** Absent: whole GPUs, which nobody else uses. */
+  gpuShare?: "whole" | "mig" | "shared";
+  /** Of MIG slices: `1g.10gb`. */
+  gpuProfile?: string;
+  /** At least so much for each; of a shared GPU, so much is set aside. */
+  gpuMemoryMib?: number;
+  /** The same in units of a billion bytes, as GPUs are sold. */
   gpuMemoryGb?: number;
   storageGb?: number;
 }

@@ -94,4 +94,30 @@ describe("explainPending", () => {
       expect(explainPending(setup({ state }))).toBeUndefined();
     }
   });
+
+  it("tells which node a placed task is on, and how much of a gang is missing", () => {
+    const placement = { nodes: 3, rejections: [] };
+    expect(explainPending(setup({ placement: { ...placement, node: "gpu-01" } }))).toEqual({
+      reason: "queued",
+      message: "It is placed on node gpu-01, which is about to claim it.",
+    });
+    expect(
+      explainPending(setup({ placement: { ...placement, gang: { name: "ddp", size: 4, present: 3 } } })),
+    ).toMatchObject({ reason: "gang_incomplete", message: expect.stringContaining("3 of the 4 tasks of gang ddp") });
+  });
+
+  it("counts why nodes cannot run a task that is to be placed, and says so where one could", () => {
+    const rejection = (node: string, code: "gpu_taken" | "taint") => ({ node, code, message: "No." });
+    const rejections = [rejection("a", "taint"), rejection("b", "gpu_taken"), rejection("c", "gpu_taken")];
+    expect(explainPending(setup({ placement: { nodes: 3, rejections } }))).toEqual({
+      reason: "unplaced",
+      message: "None of 3 nodes can run it now (gpu_taken 2, taint 1); the rejections tell of each.",
+    });
+    expect(explainPending(setup({ ahead: 1, placement: { nodes: 4, rejections } }))).toEqual({
+      reason: "unplaced",
+      message:
+        "1 node of 4 could run it, which the next round of placement will use; 1 task of its queue runs before it.",
+    });
+    expect(explainPending(setup({ placement: { nodes: 0, rejections: [] } }))).toMatchObject({ reason: "no_holder" });
+  });
 });

@@ -1,8 +1,27 @@
 import type { ExecutorName } from "./execution.ts";
+import type { Rejection } from "./placement/request.ts";
 import type { TaskState } from "./task.ts";
 
 export type WaitingReason = "delayed" | "retrying" | "rate_limited" | "blocked";
-export type PendingReason = WaitingReason | "class_paused" | "class_limit" | "no_holder" | "queued";
+export type PendingReason =
+  | WaitingReason
+  | "class_paused"
+  | "class_limit"
+  | "no_holder"
+  | "queued"
+  | "unplaced"
+  | "gang_incomplete";
+
+/** Of a task that has to be placed on a node before it can be claimed. */
+export interface PlacementFacts {
+  /** The node that it was placed on and that will claim it. */
+  node?: string;
+  /** How many of its gang could start with it, where they are fewer than belong to it. */
+  gang?: { name: string; size: number; present: number };
+  /** How many nodes were looked at. */
+  nodes: number;
+  rejections: readonly Rejection[];
+}
 
 export interface PendingFacts {
   state: TaskState;
@@ -23,6 +42,8 @@ export interface PendingFacts {
   liveHolders: number;
   /** Tasks of the same queue that are claimed first. */
   ahead: number;
+  /** Absent: any node of its class may claim it. */
+  placement?: PlacementFacts;
 }
 
 export interface PendingAnswer {
@@ -70,10 +91,46 @@ function explainQueued(facts: PendingFacts): PendingAnswer {
       message: `Class ${className} runs ${count(classRunning, "task")} and its limit is ${classLimit}; ${queued(ahead)}.`,
     };
   }
+  if (facts.placement !== undefined) return explainUnplaced(facts, facts.placement);
   if (liveHolders === 0) {
     return { reason: "no_holder", message: missingHolder(facts) };
   }
   return { reason: "queued", message: `${capital(queued(ahead))}; ${count(liveHolders, "live holder")} can run it.` };
+}
+
+function explainUnplaced(facts: PendingFacts, { node, gang, nodes, rejections }: PlacementFacts): PendingAnswer {
+  if (node !== undefined)
+    return { reason: "queued", message: `It is placed on node ${node}, which is about to claim it.` };
+  if (gang !== undefined && gang.present < gang.size) {
+    const { name, size, present } = gang;
+    return {
+      reason: "gang_incomplete",
+      message: `${present} of the ${size} tasks of gang ${name} are there; they start when all are. Submit the others, or cancel these.`,
+    };
+  }
+  if (nodes === 0) return { reason: "no_holder", message: missingHolder(facts) };
+  const able = nodes - rejections.length;
+  if (able > 0) {
+    const after = facts.ahead === 0 ? "" : `; ${queued(facts.ahead)}`;
+    return {
+      reason: "unplaced",
+      message: `${count(able, "node")} of ${nodes} could run it, which the next round of placement will use${after}.`,
+    };
+  }
+  const why = tally(rejections.map(({ code }) => code));
+  return {
+    reason: "unplaced",
+    message: `None of ${count(nodes, "node")} can run it now (${why}); the rejections tell of each.`,
+  };
+}
+
+/** `gpu_taken 12, taint 3`: the most frequent first. */
+function tally(codes: readonly string[]): string {
+  const counts = [...Map.groupBy(codes, (code) => code)].map(([code, all]) => ({ code, times: all.length }));
+  return counts
+    .toSorted((a, b) => b.times - a.times || (a.code < b.code ? -1 : 1))
+    .map(({ code, times }) => `${code} ${times}`)
+    .join(", ");
 }
 
 function missingHolder({ className, executor, taskType }: PendingFacts): string {

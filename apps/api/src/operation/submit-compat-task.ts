@@ -3,6 +3,7 @@ import { hasWorkerFor } from "@drover/db/query/queue";
 import { findNewest } from "@drover/db/query/workflow-list";
 import { submitFailed } from "@drover/db/query/submit";
 import { describeFaults, executionRequired, parseExecution } from "@drover/domain/compat-execution";
+import { withSlurmHints } from "@drover/domain/compat-slurm";
 import { payloadFacts } from "@drover/domain/compat-task";
 import { taskContext } from "@drover/domain/compat-workflow";
 import { DroverError } from "@drover/domain/error";
@@ -48,7 +49,12 @@ export function createSubmitCompatTask({ deps, submitTask, definitions }: Submit
     const draft = await draftOf(deps, definitions, namespaceId, request);
     const parsed = parseExecution(request.payload);
     if (parsed.ok) {
-      const runnable = { ...draft, execution: parsed.execution, timeoutSeconds: parsed.timeoutSeconds };
+      const hinted =
+        draft.class === "gpu_slurm"
+          ? withSlurmHints(parsed.execution, request.payload)
+          : { execution: parsed.execution };
+      if ("fault" in hinted) return refuse(deps, caller, draft, { executor: "docker", fault: hinted.fault });
+      const runnable = { ...draft, execution: hinted.execution, timeoutSeconds: parsed.timeoutSeconds };
       if (parsed.execution.image === undefined && (await isImageRequired(namespaceId, draft.class))) {
         return refuse(deps, caller, runnable, { executor: "process", fault: imageRequired(draft.class) });
       }

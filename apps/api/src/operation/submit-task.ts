@@ -2,6 +2,7 @@ import { createCoalescer } from "@drover/daemon/coalesce";
 import { countPending } from "@drover/db/query/class";
 import { type NewNamedTask, type NewTask, submit, submitNamed } from "@drover/db/query/submit";
 import { DroverError } from "@drover/domain/error";
+import { isPlacedQueue, queueTypeOf } from "@drover/domain/placed-task";
 import { formatTaskKey, isReservedId } from "@drover/domain/task-id";
 import { chooseExecutor } from "./choose-executor.ts";
 import type { Caller, Deps } from "./context.ts";
@@ -86,6 +87,8 @@ interface Prepared {
   namespaceId: number;
   actor: string;
   className: string;
+  /** A node has to be chosen for it. */
+  isPlaced: boolean;
   row: NewTask | NewNamedTask;
 }
 
@@ -113,13 +116,9 @@ async function prepare(
   const { executor, execution } = chooseExecutor(draft, defaultImage);
   if (executor === "worker" && draft.type === "")
     throw invalid("type", "expected a task type, or an execution; got neither");
+  const taskType = queueTypeOf(executor, draft.type, execution);
   const row: NewTask = {
-    queueId: await directory.queueId({
-      namespaceId,
-      className: draft.class,
-      executor,
-      taskType: executor === "worker" ? draft.type : "",
-    }),
+    queueId: await directory.queueId({ namespaceId, className: draft.class, executor, taskType }),
     payload: draft.payload === null ? undefined : payload,
     execution: execution && JSON.stringify(execution),
     retry: draft.retry && JSON.stringify(draft.retry),
@@ -128,7 +127,8 @@ async function prepare(
     timeoutSeconds: draft.timeoutSeconds,
     delayMs: draft.delayMs,
   };
-  const prepared = { namespaceId, actor: caller.actor, className: draft.class, row };
+  const isPlaced = isPlacedQueue(executor, taskType);
+  const prepared = { namespaceId, actor: caller.actor, className: draft.class, isPlaced, row };
   if (!draft.id && !draft.idempotencyKey) return prepared;
   if (draft.id && isReservedId(draft.id)) {
     throw invalid(
@@ -148,7 +148,8 @@ async function prepare(
 }
 
 function hintsOf(items: Prepared[]): string[] {
-  return [...new Set(items.map((item) => `class:${item.className}`))];
+  // Nobody may claim what is to be placed before it is.
+  return [...new Set(items.map((item) => (item.isPlaced ? "place" : `class:${item.className}`)))];
 }
 
 function invalid(field: string, message: string): DroverError {

@@ -1,6 +1,7 @@
 import { create, fromJson, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate, type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { AttemptRow, TaskDetailRow, TaskRow, TaskStateName } from "@drover/db/query/task";
+import type { Constraints, DisconnectPolicy } from "@drover/domain/environment/declaration";
 import type { Execution } from "@drover/domain/execution";
 import type { Json } from "@drover/domain/json";
 import type { RetryPolicy } from "@drover/domain/retry";
@@ -9,8 +10,10 @@ import { taskKeyTime } from "@drover/domain/task-id";
 import {
   type Attempt,
   AttemptSchema,
+  DisconnectPolicy_Kind,
   ExecutionSchema,
   Executor,
+  GpuShare,
   type Task,
   type TaskErrorSchema,
   TaskSchema,
@@ -57,7 +60,8 @@ function taskInit(row: TaskRow): TaskInit {
     state: stateNumbers[row.state],
     class: row.class,
     executor: executorNumbers[row.executor],
-    type: row.type,
+    // Of others it says only how their queue is served.
+    type: row.executor === "worker" || row.executor === "llm" ? row.type : "",
     priority: row.priority,
     labels: row.labels ?? {},
     runId: row.run_id === null ? "" : formatRunId(row.run_id),
@@ -133,17 +137,43 @@ function lastAttempt(row: TaskRow): Attempt[] {
 }
 
 function executionInit(execution: Execution, executor: TaskRow["executor"]): MessageInitShape<typeof ExecutionSchema> {
-  const { resources } = execution;
+  const { resources, placement, gang, onDisconnect } = execution;
   return {
     executor: executorNumbers[executor],
     image: execution.image ?? "",
     command: execution.command,
     env: execution.env ?? {},
     mounts: (execution.mounts ?? []).map((mount) => ({ ...mount, readOnly: mount.readOnly ?? false })),
-    ...(resources && { resources: { ...resources, memoryBytes: BigInt(resources.memoryBytes ?? 0) } }),
+    ...(resources && { resources: resourcesInit(resources) }),
     workingDir: execution.workingDir ?? "",
     ...(execution.artifacts && { artifacts: execution.artifacts }),
     readOnlyRoot: execution.readOnlyRoot ?? false,
     network: execution.network ?? "",
+    ...(placement && { placement: constraintsInit(placement) }),
+    ...(gang && { gang }),
+    ...(onDisconnect && { onDisconnect: disconnectInit(onDisconnect) }),
   };
 }
+
+function resourcesInit(resources: NonNullable<Execution["resources"]>) {
+  const { gpuShare = "whole", memoryBytes = 0, ...rest } = resources;
+  return { ...rest, memoryBytes: BigInt(memoryBytes), gpuShare: shareNumbers[gpuShare] };
+}
+
+const shareNumbers = { whole: GpuShare.UNSPECIFIED, mig: GpuShare.MIG, shared: GpuShare.SHARED } as const;
+
+/** Which nodes may run it, as a message. */
+export function constraintsInit({ strategy, ...rest }: Partial<Constraints>) {
+  return { ...rest, spread: strategy === "spread" };
+}
+
+/** What happens on a node that is cut off, as a message. */
+export function disconnectInit({ kind, afterSeconds }: DisconnectPolicy) {
+  return { kind: disconnectNumbers[kind], afterSeconds: afterSeconds ?? 0 };
+}
+
+const disconnectNumbers = {
+  keep: DisconnectPolicy_Kind.KEEP,
+  stop: DisconnectPolicy_Kind.STOP,
+  replace: DisconnectPolicy_Kind.REPLACE,
+} as const;

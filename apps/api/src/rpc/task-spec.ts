@@ -2,7 +2,16 @@ import { toJson } from "@bufbuild/protobuf";
 import { type Duration, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Execution, ExecutorName } from "@drover/domain/execution";
 import type { RetryStrategy } from "@drover/domain/retry";
-import { type Execution as ExecutionMessage, Executor, type TaskSpec } from "@drover/proto/drover/task";
+import {
+  type Constraints as ConstraintsMessage,
+  type DisconnectPolicy as DisconnectMessage,
+  DisconnectPolicy_Kind,
+  type Execution as ExecutionMessage,
+  Executor,
+  GpuShare,
+  type TaskSpec,
+} from "@drover/proto/drover/task";
+import type { Constraints, DisconnectPolicy } from "@drover/domain/environment/declaration";
 import type { TaskDraft } from "../operation/task-draft.ts";
 
 /** A drover.v1 task specification as a draft. */
@@ -53,6 +62,11 @@ function executionOf(message: ExecutionMessage): Execution & { executor?: Execut
         ...(resources.pids > 0 && { pids: resources.pids }),
         ...(resources.gpuCount > 0 && { gpuCount: resources.gpuCount }),
         ...(resources.gpuClass !== "" && { gpuClass: resources.gpuClass }),
+        ...(resources.gpuModel !== "" && { gpuModel: resources.gpuModel }),
+        ...(resources.gpuShare === GpuShare.MIG && { gpuShare: "mig" as const }),
+        ...(resources.gpuShare === GpuShare.SHARED && { gpuShare: "shared" as const }),
+        ...(resources.gpuProfile !== "" && { gpuProfile: resources.gpuProfile }),
+        ...(resources.gpuMemoryMib > 0 && { gpuMemoryMib: resources.gpuMemoryMib }),
         ...(resources.gpuMemoryGb > 0 && { gpuMemoryGb: resources.gpuMemoryGb }),
         ...(resources.storageGb > 0 && { storageGb: resources.storageGb }),
       },
@@ -70,5 +84,26 @@ function executionOf(message: ExecutionMessage): Execution & { executor?: Execut
     }),
     ...(message.readOnlyRoot && { readOnlyRoot: true }),
     ...(message.network !== "" && message.network !== "none" && { network: message.network }),
+    ...(message.placement && { placement: constraintsOf(message.placement) }),
+    ...(message.gang && { gang: { name: message.gang.name, size: message.gang.size } }),
+    ...(message.onDisconnect && { onDisconnect: disconnectOf(message.onDisconnect) }),
   };
+}
+
+/** Only what was said, so that a repeat of the same request stays the same. */
+function constraintsOf(message: ConstraintsMessage): Partial<Constraints> {
+  return {
+    ...(message.node !== "" && { node: message.node }),
+    ...(Object.keys(message.labels).length > 0 && { labels: message.labels }),
+    ...(Object.keys(message.notLabels).length > 0 && { notLabels: message.notLabels }),
+    ...(message.tolerates.length > 0 && { tolerates: message.tolerates }),
+    ...(message.spread && { strategy: "spread" as const }),
+    ...(message.models.length > 0 && { models: message.models }),
+  };
+}
+
+function disconnectOf({ kind, afterSeconds }: DisconnectMessage): DisconnectPolicy {
+  const name =
+    kind === DisconnectPolicy_Kind.KEEP ? "keep" : kind === DisconnectPolicy_Kind.REPLACE ? "replace" : "stop";
+  return { kind: name, ...(afterSeconds > 0 && { afterSeconds }) };
 }

@@ -27,6 +27,8 @@ export interface PlannedTask {
   id: string;
   queue_id: number;
   class: string;
+  /** A node has to be chosen for it. */
+  isPlaced: boolean;
   payload: Json | undefined;
   execution: unknown;
   retry: unknown;
@@ -74,9 +76,9 @@ export function createPlan(): Plan {
     hasFollowUp: false,
     add({ run_id, run: { namespaceId } }, answer, { tasks, children }) {
       const reason = answer.cancelReason || "Its run ended.";
-      for (const { class: className, ...task } of tasks) {
+      for (const { class: className, isPlaced, ...task } of tasks) {
         content.tasks.push({ ...task, namespace_id: namespaceId, run_id });
-        plan.hints.add(`class:${className}`);
+        plan.hints.add(isPlaced ? "place" : `class:${className}`);
       }
       content.children.push(...children);
       for (const { root_run_id } of children) begun.set(root_run_id, (begun.get(root_run_id) ?? 0) + 1);

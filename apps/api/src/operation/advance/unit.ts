@@ -5,6 +5,7 @@ import { findVersion } from "@drover/db/query/workflow";
 import { taskContext } from "@drover/domain/compat-workflow";
 import { DroverError } from "@drover/domain/error";
 import type { Json } from "@drover/domain/json";
+import { isPlacedQueue, queueTypeOf } from "@drover/domain/placed-task";
 import { formatRunId } from "@drover/domain/run-id";
 import type { AdvanceAnswer, ChildStart, TaskStart } from "@drover/domain/workflow/engine/advance-answer";
 import type { StepError } from "@drover/domain/workflow/engine/advance-question";
@@ -112,16 +113,17 @@ async function planTask(
 ): Promise<PlannedTask> {
   const { namespaceId } = run;
   const { defaultImage } = await directory.class(namespaceId, task.class);
-  const { executor, execution } =
-    task.call === undefined ? chooseExecutor(task, defaultImage) : { executor: "llm" as const, execution: task.call };
-  const taskType = executor === "worker" || executor === "llm" ? task.type : "";
+  const chosen = task.call === undefined ? chooseExecutor(task, defaultImage) : { executor: "llm" as const };
+  const { executor, execution } = { execution: undefined, ...chosen };
+  const taskType = queueTypeOf(executor, task.type, execution);
   const step = stepAt(graphAt(definition, run.body) ?? definition, task.number);
   return {
     id: task.id,
     queue_id: await directory.queueId({ namespaceId, className: task.class, executor, taskType }),
     class: task.class,
+    isPlaced: isPlacedQueue(executor, taskType),
     payload: withContext(definition, task) ?? undefined,
-    execution,
+    execution: task.call ?? execution,
     retry: task.retry,
     priority: task.priority,
     timeout: task.timeoutSeconds,
