@@ -4,7 +4,7 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "../client.ts";
 import { errorCode } from "../fault.ts";
-import { ensureNodeLogin } from "../query/node.ts";
+import { ensureNodeLogin } from "../query/node-login.ts";
 import { openTestQueue, type TestQueue } from "../testing-queue.ts";
 import {
   describe as describeHolder,

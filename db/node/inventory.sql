@@ -69,19 +69,21 @@ begin
   return true;
 end $$;
 
--- A new password for the caller's own login.
-create or replace function node.rotate_login(p_holder_id integer, p_epoch bigint, p_password text) returns boolean
+-- A new password for the caller's own login. An agent asks for it before it begins its life.
+drop function if exists node.rotate_login(integer, bigint, text);
+create or replace function node.rotate_login(p_password text) returns boolean
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  role_name text;
+  node record;
 begin
-  perform drover.authorize(p_holder_id);
-  select h.login into role_name from drover.holder h where h.id = p_holder_id and h.epoch = p_epoch and h.login = session_user;
+  select h.id, h.name, h.namespace_id into node from drover.holder h where h.login = session_user;
   if not found or length(p_password) < 24 then
     return false;
   end if;
-  execute format('alter role %I password %L', role_name, p_password);
+  execute format('alter role %I password %L', session_user, p_password);
+  insert into drover.event (id, namespace_id, kind, actor, data)
+  values (drover.next_id(), node.namespace_id, 'node.login_rotated', 'holder:' || node.id, json_build_object('name', node.name));
   return true;
 end $$;

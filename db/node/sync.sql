@@ -84,7 +84,7 @@ begin
   status := 'ok';
   select * into holder from drover.holder h where h.id = p_holder_id;
 
-  if holder.state = 'ready' and p_free_slots <> '{}' then
+  if holder.state = 'ready' and holder.cordoned_at is null and p_free_slots <> '{}' then
     if exists (select from drover.task_waiting w where w.until_at <= now()) then
       perform drover.promote(1000);
     end if;
@@ -151,10 +151,13 @@ begin
     end if;
   end if;
 
-  select coalesce(json_agg(json_build_object('task_id', l.task_id::text, 'fence', l.fence::text, 'reason', l.cancel_reason)), '[]')
+  -- A drain whose time is over sends everything back; agents of the release before would take it for a cancellation.
+  select coalesce(json_agg(json_build_object('task_id', l.task_id::text, 'fence', l.fence::text, 'reason', l.cancel_reason,
+      'kind', case when l.cancel_requested_at is null then 'drained' else 'cancelled' end)), '[]')
     into cancels
     from drover.task_lease l
-   where l.holder_id = p_holder_id and l.cancel_requested_at is not null;
+   where l.holder_id = p_holder_id
+     and (l.cancel_requested_at is not null or (p_seen_revision is not null and holder.drain_deadline_at <= now()));
 
   revision := holder.revision;
   if p_seen_revision is distinct from revision and p_seen_revision is not null then

@@ -1,4 +1,13 @@
--- A database login of its own for a node: it may execute the node protocol, and only for that node.
+-- The database role of a node. Roles belong to the whole server: the database's name keeps two installations apart.
+create or replace function drover.node_role(p_holder_id integer) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select left(format('drover_node_%s_%s', p_holder_id, md5(current_database())), 63);
+$$;
+
+-- A database login of its own for a node: it may execute the node protocol, and only for that node. A node that was
+-- removed is one again by it.
 create or replace function drover.ensure_node_login(p_namespace_id integer, p_name text, p_password text) returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -9,10 +18,10 @@ declare
 begin
   insert into drover.holder as h (namespace_id, kind, name, state)
   values (p_namespace_id, 'node', p_name, 'lost')
-  on conflict on constraint holder_name_is_unique do update set name = excluded.name
+  on conflict on constraint holder_name_is_unique do update
+     set removed_at = null, joined_at = case when h.removed_at is null then h.joined_at else now() end
   returning h.id into node_id;
-  -- Roles belong to the whole server: the database's name keeps two installations apart.
-  role_name := left(format('drover_node_%s_%s', node_id, md5(current_database())), 63);
+  role_name := drover.node_role(node_id);
   perform pg_advisory_xact_lock(1146244950, 3);
   if exists (select from pg_roles where rolname = role_name) then
     execute format('alter role %I login password %L', role_name, p_password);
@@ -23,4 +32,69 @@ begin
   execute format('grant connect on database %I to %I', current_database(), role_name);
   update drover.holder h set login = role_name where h.id = node_id and h.login is distinct from role_name;
   return role_name;
+end $$;
+
+-- Takes the login of a node away: no new session is let in, and those that are open are refused whatever they ask.
+-- What the node holds is handed on when its lease has run out, as if it had gone silent. False: it has no login.
+create or replace function drover.revoke_node_login(p_holder_id integer, p_actor text) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  role_name text := drover.node_role(p_holder_id);
+  node record;
+begin
+  perform pg_advisory_xact_lock(1146244950, 3);
+  update drover.holder h
+     set login = null, epoch = h.epoch + 1, state = 'lost', lost_at = coalesce(h.lost_at, now())
+   where h.id = p_holder_id and h.login is not null
+  returning h.namespace_id, h.name into node;
+  if not found then
+    return false;
+  end if;
+  if exists (select from pg_roles where rolname = role_name) then
+    execute format('alter role %I nologin password null', role_name);
+  end if;
+  insert into drover.event (id, namespace_id, kind, actor, data)
+  values (drover.next_id(), node.namespace_id, 'node.login_revoked', p_actor, json_build_object('name', node.name));
+  return true;
+end $$;
+
+-- Ends the sessions of a node's role, once its revocation is committed (before, it could come back at once); how many.
+create or replace function drover.end_node_sessions(p_holder_id integer) returns integer
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  role_name text := drover.node_role(p_holder_id);
+  ended integer;
+begin
+  if not exists (select from pg_roles where rolname = role_name) then
+    return 0;
+  end if;
+  begin
+    select count(*) filter (where pg_terminate_backend(a.pid)) into ended from pg_stat_activity a where a.usename = role_name;
+  exception when insufficient_privilege then
+    -- Who made a role may end its sessions only as a member of it.
+    execute format('grant %I to current_user', role_name);
+    select count(*) filter (where pg_terminate_backend(a.pid)) into ended from pg_stat_activity a where a.usename = role_name;
+    execute format('revoke %I from current_user', role_name);
+  end;
+  return ended;
+end $$;
+
+-- The role of a node that was removed.
+create or replace function drover.drop_node_role(p_holder_id integer) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  role_name text := drover.node_role(p_holder_id);
+begin
+  perform pg_advisory_xact_lock(1146244950, 3);
+  if exists (select from pg_roles where rolname = role_name)
+     and not exists (select from drover.holder h where h.id = p_holder_id and h.login is not null) then
+    execute format('revoke all on database %I from %I', current_database(), role_name);
+    execute format('drop role %I', role_name);
+  end if;
 end $$;

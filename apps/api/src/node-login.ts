@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openDatabase } from "@drover/db/client";
-import { ensureNodeLogin } from "@drover/db/query/node";
+import { ensureNodeLogin } from "@drover/db/query/node-login";
 import { findNamespace } from "@drover/db/query/queue";
 import { DroverError } from "@drover/domain/error";
 

@@ -55,6 +55,8 @@ export interface RouteOptions {
   watch: TaskWatch;
   runWatch: RunWatch;
   definitions: DefinitionCache;
+  /** By which nodes that join are to reach the database. */
+  nodeDatabaseUrl: string;
   wakeups: Wakeups;
   metrics: Metrics<typeof metrics>;
   health: Health;
@@ -71,7 +73,7 @@ export function registerRoutes(router: ConnectRouter, options: RouteOptions): vo
   );
   router.service(ClassService, classService(deps));
   router.service(NamespaceService, namespaceService(deps));
-  router.service(NodeService, nodeService(deps));
+  router.service(NodeService, nodeService({ deps, nodeDatabaseUrl: options.nodeDatabaseUrl }));
   router.service(WorkerService, workerService({ deps, wakeups }));
   router.service(WorkflowService, workflowService(deps));
   router.service(RunService, runService({ deps, definitions: options.definitions, runWatch: options.runWatch }));

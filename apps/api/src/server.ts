@@ -15,6 +15,7 @@ import { formatAddress } from "@drover/daemon/address";
 import { createAdvanceLoop } from "./loop/advance.ts";
 import { createApp } from "./app.ts";
 import { listen, type Listener } from "./listen.ts";
+import { createDrainLoop } from "./loop/drain.ts";
 import { createLoops } from "./loop/upkeep.ts";
 import { metrics as declarations } from "./metric.ts";
 import { collectMetrics } from "./metric/collect.ts";
@@ -125,6 +126,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
             watch,
             runWatch,
             definitions,
+            nodeDatabaseUrl: values.nodeDatabaseUrl ?? directUrl,
             wakeups,
             metrics,
             health,
@@ -161,5 +163,14 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
   const onAdvanced = (runs: number) => metrics.handles.runsAdvanced.inc(runs);
   const advance = createAdvanceLoop({ deps, wakeups, isListening: values.notify, log, definitions, onAdvanced });
   const schedules = createScheduleLoop({ deps, log, wakeups, start: startRun });
-  return [database, hints, ...createLoops({ deps, log, ...values, onSweep }), advance, schedules, probe, front];
+  return [
+    database,
+    hints,
+    ...createLoops({ deps, log, ...values, onSweep }),
+    createDrainLoop({ deps, log }),
+    advance,
+    schedules,
+    probe,
+    front,
+  ];
 }

@@ -54,6 +54,12 @@ export const settings = {
     optional: true,
     doc: "Node on this machine: its database login is made at start, its URL written to node-<name>.url in the data folder.",
   },
+  nodeDatabaseUrl: {
+    name: "DROVER_API_NODE_DATABASE_URL",
+    kind: postgresUrl,
+    optional: true,
+    doc: "By which nodes that join reach the database; each gets its own user and password in it. Unset: as the API itself does, past a pooler.",
+  },
   notify: {
     name: "DROVER_NOTIFY",
     kind: flag(),

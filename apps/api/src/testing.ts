@@ -56,6 +56,7 @@ export async function createTestApi(): Promise<TestApi> {
     watch: createTaskWatch({ db, intervalMs: 30 }),
     runWatch: createRunWatch({ db, intervalMs: 30 }),
     definitions: createDefinitionCache(),
+    nodeDatabaseUrl: database.url,
     wakeups,
     metrics,
     health,

@@ -1,45 +1,89 @@
-import { create } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { ServiceImpl } from "@connectrpc/connect";
-import { listNodes, type NodeRow } from "@drover/db/query/node";
-import { DroverError } from "@drover/domain/error";
-import { type Node, NodeSchema, type NodeService, NodeState } from "@drover/proto/drover/node";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { listJoinTokens } from "@drover/db/query/join-token";
+import { listNodes } from "@drover/db/query/node";
+import { listNodeGpus } from "@drover/db/query/node-gpu";
+import type { Node, NodeService } from "@drover/proto/drover/node";
 import type { Deps } from "../operation/context.ts";
+import { cordonNode, uncordonNode } from "../operation/cordon-node.ts";
+import { createJoinToken } from "../operation/create-join-token.ts";
+import { drainNode } from "../operation/drain-node.ts";
+import { nodeNotFound } from "../operation/find-node.ts";
+import { joinNode } from "../operation/join-node.ts";
+import { removeNode } from "../operation/remove-node.ts";
+import { revokeJoinToken } from "../operation/revoke-join-token.ts";
+import { revokeNodeLogin } from "../operation/revoke-node-login.ts";
+import { updateNode } from "../operation/update-node.ts";
 import { callerOf } from "./caller.ts";
+import { gpuHandlers } from "./node-gpu.ts";
+import { drainItemMessage, joinTokenMessage, nodeMessage } from "./node-message.ts";
 
-/** drover.v1.NodeService. */
-export function nodeService(deps: Deps): Partial<ServiceImpl<typeof NodeService>> {
-  return {
-    async listNodes(_, context) {
-      const namespaceId = await deps.directory.namespaceId(callerOf(context).namespace);
-      return { nodes: (await listNodes(deps.db, namespaceId)).map(nodeMessage) };
-    },
-    async getNode({ name }, context) {
-      const namespaceId = await deps.directory.namespaceId(callerOf(context).namespace);
-      const [row] = await listNodes(deps.db, namespaceId, name);
-      if (row === undefined) {
-        throw new DroverError("not_found", `There is no node "${name}".`, {
-          hint: 'List the nodes with "drover node list".',
-        });
-      }
-      return { node: nodeMessage(row) };
-    },
-  };
+export interface NodeServiceOptions {
+  deps: Deps;
+  /** By which nodes that join are to reach the database; their own logins go into it. */
+  nodeDatabaseUrl: string;
 }
 
-const states = { ready: NodeState.READY, draining: NodeState.DRAINING, lost: NodeState.LOST } as const;
-
-function nodeMessage(row: NodeRow): Node {
-  return create(NodeSchema, {
-    name: row.name,
-    state: states[row.state],
-    epoch: BigInt(row.epoch),
-    slots: row.slots,
-    executors: row.executors,
-    running: Number(row.running),
-    ...(row.lease_expires_at && { leaseExpiresAt: timestampFromDate(row.lease_expires_at) }),
-    joinedAt: timestampFromDate(row.joined_at),
-    version: row.version,
-    facts: row.facts,
-  });
+/** drover.v1.NodeService, all but the pulls of images. */
+export function nodeService({
+  deps,
+  nodeDatabaseUrl,
+}: NodeServiceOptions): Omit<ServiceImpl<typeof NodeService>, "pullImages"> {
+  const namespaceOf = (context: HandlerContext) => deps.directory.namespaceId(callerOf(context).namespace);
+  const read = async (namespaceId: number, name: string): Promise<{ node: Node }> => {
+    const [row] = await listNodes(deps.db, namespaceId, name);
+    if (row === undefined) throw nodeNotFound(name);
+    return { node: nodeMessage(row, await listNodeGpus(deps.db, namespaceId, { node: name })) };
+  };
+  return {
+    async listNodes(_, context) {
+      const namespaceId = await namespaceOf(context);
+      const gpus = await listNodeGpus(deps.db, namespaceId);
+      return { nodes: (await listNodes(deps.db, namespaceId)).map((row) => nodeMessage(row, gpus)) };
+    },
+    async getNode({ name }, context) {
+      return read(await namespaceOf(context), name);
+    },
+    async createJoinToken(request, context) {
+      const { token, info } = await createJoinToken(deps, callerOf(context), request);
+      return { token, info: joinTokenMessage(info) };
+    },
+    async listJoinTokens(_, context) {
+      return { tokens: (await listJoinTokens(deps.db, await namespaceOf(context))).map(joinTokenMessage) };
+    },
+    async revokeJoinToken({ id }, context) {
+      await revokeJoinToken(deps, callerOf(context), id);
+      return {};
+    },
+    async join({ token, name }) {
+      // The token says of which namespace the node will be.
+      const { namespaceId, databaseUrl } = await joinNode(deps, { token, name, databaseUrl: nodeDatabaseUrl });
+      return { ...(await read(namespaceId, name)), databaseUrl };
+    },
+    async updateNode({ name, ...marks }, context) {
+      await updateNode(deps, callerOf(context), name, marks);
+      return read(await namespaceOf(context), name);
+    },
+    async cordonNode({ name, reason }, context) {
+      await cordonNode(deps, callerOf(context), name, reason);
+      return read(await namespaceOf(context), name);
+    },
+    async uncordonNode({ name }, context) {
+      await uncordonNode(deps, callerOf(context), name);
+      return read(await namespaceOf(context), name);
+    },
+    async drainNode({ name, deadlineSeconds, reason, planOnly }, context) {
+      const draft = { deadlineSeconds, reason, isPlan: planOnly };
+      const { items, expectedSeconds } = await drainNode(deps, callerOf(context), name, draft);
+      return { ...(await read(await namespaceOf(context), name)), items: items.map(drainItemMessage), expectedSeconds };
+    },
+    async removeNode({ name, force }, context) {
+      await removeNode(deps, callerOf(context), name, force);
+      return {};
+    },
+    async revokeNodeLogin({ name }, context) {
+      await revokeNodeLogin(deps, callerOf(context), name);
+      return {};
+    },
+    ...gpuHandlers(deps),
+  };
 }

@@ -1,0 +1,25 @@
+import { listNodes } from "@drover/db/query/node";
+import { dropNodeRole, endNodeSessions, removeNode as remove } from "@drover/db/query/node-login";
+import { DroverError } from "@drover/domain/error";
+import type { Caller, Deps } from "./context.ts";
+import { findNode, nodeNotFound } from "./find-node.ts";
+
+/** Forgets a node and takes its login away. One that lives and holds work is refused unless forced. */
+export async function removeNode(deps: Deps, caller: Caller, name: string, isForced: boolean): Promise<void> {
+  const { id } = await findNode(deps, caller, name);
+  const verdict = await remove(deps.db, id, { isForced, actor: caller.actor });
+  if (verdict === undefined) throw nodeNotFound(name);
+  if (verdict === "busy") throw await stillBusy(deps, caller, name);
+  // Done again by who repeats the call after a fault.
+  await endNodeSessions(deps.db, id);
+  await dropNodeRole(deps.db, id);
+  deps.waker.wake("place");
+}
+
+async function stillBusy(deps: Deps, caller: Caller, name: string): Promise<DroverError> {
+  const [node] = await listNodes(deps.db, await deps.directory.namespaceId(caller.namespace), name);
+  const held = node === undefined ? "" : `: ${node.running} tasks run there, ${node.replicas} replicas belong there`;
+  return new DroverError("conflict", `Node "${name}" is not empty${held}.`, {
+    hint: `Drain it first: "drover node drain ${name} --wait". With --force its tasks are started anew elsewhere, and containers may run on there.`,
+  });
+}
