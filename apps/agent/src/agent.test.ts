@@ -49,7 +49,7 @@ function setup(name = `node-${(names += 1)}`) {
   const agent: Agent = createAgent({
     source,
     executors,
-    slots,
+    slots: () => slots,
     shipLogs: { append: (claim, chunk, lines) => appendLog(db, source, claim, chunk, lines), flushMs: 20 },
     graceSeconds: 1,
     metrics: createMetrics({ declarations }),

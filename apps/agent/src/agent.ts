@@ -1,28 +1,25 @@
 import type { Log } from "@drover/daemon/log";
 import type { Metrics } from "@drover/daemon/metric";
 import type { HeldClaim } from "@drover/db/node/register";
-import type { Execution } from "@drover/domain/execution";
-import { formatTaskKey } from "@drover/domain/task-id";
 import { type Completer, createCompleter } from "@drover/worker/completer";
 import { createWorkLoop } from "@drover/worker/loop";
-import {
-  claimKey,
-  type Run,
-  type RunOutcome,
-  type RunRequest,
-  type RunResult,
-  type StopReason,
-  type TaskExecutor,
-} from "./executor/executor.ts";
-import type { LlmAnswer } from "@drover/domain/workflow/llm-call";
-import { createShippedLog, type LogShipperOptions, type ShippedLog } from "./log-shipper.ts";
+import { type FindGpu, missingGpus, outlivesLease, placesOf, requestOf } from "./claim.ts";
+import { claimKey, type RunOutcome, type StopReason, type TaskExecutor } from "./executor/executor.ts";
+import { startAfter } from "./executor/start-after.ts";
+import type { FoundGpu } from "./gpu/found.ts";
+import type { GpuWatch } from "./gpu/watch.ts";
+import { attach, type AnyResult, type InHand, judge, keyOf, missing, sinkOf, stopOne } from "./in-hand.ts";
+import { createShippedLog, type LogShipperOptions } from "./log-shipper.ts";
 import type { metrics as declarations } from "./metric.ts";
+import { createReportGate } from "./report-gate.ts";
 import type { NodeSource, Slots } from "./source.ts";
 
 export interface AgentOptions {
   source: NodeSource;
   executors: TaskExecutor<AnyResult>[];
-  slots: Slots;
+  slots: () => Slots;
+  /** The GPUs of this host, where it has any. */
+  gpus?: { list: () => readonly FoundGpu[]; watch: Pick<GpuWatch, "hold"> };
   shipLogs: Omit<LogShipperOptions, "log">;
   graceSeconds: number;
   metrics: Metrics<typeof declarations>;
@@ -48,7 +45,8 @@ export function createAgent({
   source,
   executors,
   slots,
-  shipLogs,
+  gpus,
+  shipLogs: { append, ...shipOptions },
   graceSeconds,
   metrics,
   onSuperseded,
@@ -60,10 +58,18 @@ export function createAgent({
   let emptied: (() => void)[] = [];
   // The first sweep waits until what is held has been told and taken up.
   let isTakenUp = false;
+  let isSuperseded = false;
+  let registrations = 0;
 
+  const gate = createReportGate({
+    isLeased: () => loop.isLeased,
+    epoch: () => source.epoch,
+    isOver: () => isSuperseded,
+  });
+  const hasStale = (stale: string[]) => stale.length > 0;
   const completer: Completer = createCompleter({
-    complete: source.complete,
-    fail: source.fail,
+    complete: (batch) => gate(() => source.complete(batch), hasStale),
+    fail: (batch) => gate(() => source.fail(batch), hasStale),
     onStale: (taskKey) => {
       handles.stale.inc();
       log.warn({ task: taskKey }, "claim was no longer current; its result was dropped");
@@ -74,41 +80,83 @@ export function createAgent({
     source,
     free() {
       if (isStopping || !isTakenUp) return undefined;
-      const free = Object.fromEntries(Object.entries(slots).map(([name, count]) => [name, count - countClass(name)]));
+      const free = Object.fromEntries(Object.entries(slots()).map(([name, count]) => [name, count - countClass(name)]));
       return Object.values(free).some((count) => count > 0) ? free : undefined;
     },
     start: (claim) => begin(claim),
-    cancel({ taskKey, fence }) {
-      void hand.get(`${taskKey}-${fence}`)?.run?.stop("cancelled");
+    cancel({ taskKey, fence, kind = "cancelled" }) {
+      const one = hand.get(`${taskKey}-${fence}`);
+      if (one) void stopOne(one, kind);
     },
     holds: (claim) => !isTakenUp || hand.has(claimKey(claim)),
-    loseAll: () => void stopAll("lease_lost"),
-    onSuperseded,
+    loseAll: () => void stopAll("lease_lost", ({ request }) => !outlivesLease(request)),
+    onSuperseded() {
+      isSuperseded = true;
+      void stopAll("lease_lost");
+      onSuperseded();
+    },
     graceMs: (graceSeconds + 2) * 1000,
     log,
   });
   const countClass = (name: string) => hand.values().reduce((sum, one) => sum + Number(one.class === name), 0);
 
-  function begin(claim: HeldClaim): void {
-    const request = requestOf(claim);
-    const executor = executors.find((one) => one.name === claim.executor);
-    const shipped = createShippedLog(request, { ...shipLogs, log });
-    const one: InHand = { class: claim.class, executor: claim.executor, shipped };
-    hand.set(claimKey(request), one);
-    handles.running.set({ class: claim.class }, countClass(claim.class));
-    if (executor === undefined) {
-      const message = `This node has no executor "${claim.executor}".`;
-      void finish(request, one, Promise.resolve({ state: "failed", errorClass: "released", message }));
-      return;
+  const findGpu: FindGpu = (uuid) => gpus?.list().find((gpu) => gpu.uuid === uuid);
+  const ship: LogShipperOptions = {
+    ...shipOptions,
+    append: (...chunk) =>
+      gate(
+        () => append(...chunk),
+        (isStored) => !isStored,
+      ),
+    log,
+  };
+
+  /** Takes a claim in hand. What it writes goes to its log, and to those who watch over its GPUs. */
+  function hold(claim: HeldClaim, firstChunk = 0): InHand {
+    const request = requestOf(claim, findGpu);
+    const shipped = createShippedLog(request, ship, firstChunk);
+    const ended = Promise.withResolvers<void>();
+    const { class: name, executor } = claim;
+    const one: InHand = { request, class: name, executor, shipped, places: placesOf(claim), ended };
+    if (request.gpus && gpus) {
+      one.gpu = gpus.watch.hold({
+        gpus: request.gpus.map(({ uuid }) => uuid),
+        name: `task ${request.taskId}`,
+        ask: async (command) => one.run?.ask?.(command),
+        onLost: () => void stopOne(one, "gpu_lost"),
+      });
     }
-    log.info({ task: request.taskId, attempt: request.attempt, executor: claim.executor }, "attempt started");
-    one.run = executor.start(request, shipped);
-    void finish(request, one, one.run.outcome);
+    hand.set(claimKey(request), one);
+    handles.running.set({ class: name }, countClass(name));
+    return one;
   }
 
-  async function finish(request: RunRequest, one: InHand, outcome: Promise<RunOutcome<AnyResult>>): Promise<void> {
+  function begin(claim: HeldClaim): void {
+    const one = hold(claim);
+    const { request } = one;
+    const executor = executors.find((candidate) => candidate.name === claim.executor);
+    if (executor === undefined) {
+      const message = `This node has no executor "${claim.executor}".`;
+      return void finish(one, Promise.resolve({ state: "failed", errorClass: "released", message }));
+    }
+    const missing = gpus && missingGpus(claim, findGpu);
+    if (missing !== undefined)
+      return void finish(one, Promise.resolve({ state: "failed", errorClass: "gpu_lost", message: missing }));
+    log.info({ task: request.taskId, attempt: request.attempt, executor: claim.executor }, "attempt started");
+    // What went to another holder while this node was cut off may still be on its way out.
+    const others = hand.values().filter((other) => other !== one && other.places.some((p) => one.places.includes(p)));
+    const endings = [...others.map(({ ended: { promise } }) => promise)];
+    const run = startAfter(endings, request, () => executor.start(request, sinkOf(one)));
+    attach(one, run);
+    void finish(one, run.outcome);
+  }
+
+  async function finish(one: InHand, outcome: Promise<RunOutcome<AnyResult>>): Promise<void> {
+    const { request } = one;
     const startedAt = performance.now();
-    const end = await outcome;
+    const end = await judge(one, await outcome);
+    one.ended.resolve();
+    one.gpu?.release();
     if (one.isKept) return;
     await one.shipped.end();
     handles.ended.inc({ executor: one.executor, outcome: end.state === "completed" ? "completed" : end.errorClass });
@@ -131,41 +179,51 @@ export function createAgent({
     }
   }
 
-  async function takeUp(held: HeldClaim[]): Promise<void> {
-    const strangers = held.filter((claim) => !hand.has(claimKey(requestOf(claim))));
+  async function takeUp(held: HeldClaim[], registration: number): Promise<void> {
+    const strangers = held.filter((claim) => !hand.has(keyOf(claim)));
     for (const executor of executors) {
       const ours = strangers.filter((claim) => claim.executor === executor.name);
-      const logs = new Map<string, ShippedLog>();
+      if (ours.length === 0) continue;
+      const taken = new Map<string, InHand>();
       const runs = await executor.adopt(
-        ours.map((claim) => ({
-          ...requestOf(claim),
-          request: requestOf(claim),
-          ...(claim.log_until_ms && { logsSince: new Date(claim.log_until_ms + 1) }),
-        })),
+        ours.map((claim) => {
+          const request = requestOf(claim, findGpu);
+          return { ...request, request, ...(claim.log_until_ms && { logsSince: new Date(claim.log_until_ms + 1) }) };
+        }),
         (request) => {
-          const claim = ours.find((one) => one.task_id === request.taskKey);
-          const shipped = createShippedLog(request, { ...shipLogs, log }, (claim?.log_chunk ?? -1) + 1);
-          logs.set(claimKey(request), shipped);
-          return shipped;
+          const claim = ours.find((one) => keyOf(one) === claimKey(request));
+          const one = claim && hold(claim, (claim.log_chunk ?? -1) + 1);
+          if (one) taken.set(claimKey(request), one);
+          return one ? sinkOf(one) : { write: () => {} };
         },
       );
-      for (const claim of ours) {
-        const request = requestOf(claim);
-        const run = runs.find((one) => claimKey(one) === claimKey(request));
-        const shipped = logs.get(claimKey(request)) ?? createShippedLog(request, { ...shipLogs, log });
-        const one: InHand = { class: claim.class, executor: claim.executor, shipped, ...(run && { run }) };
-        hand.set(claimKey(request), one);
-        if (run)
-          log.info({ task: request.taskId, attempt: request.attempt }, "took up an attempt that was still running");
-        void finish(request, one, run?.outcome ?? Promise.resolve(missing));
+      for (const run of runs) {
+        const one = taken.get(claimKey(run));
+        if (one === undefined) continue;
+        attach(one, run);
+        log.info({ task: one.request.taskId, attempt: one.request.attempt }, "took up an attempt that still ran");
+        void finish(one, run.outcome);
       }
+      // What this node holds was told anew, and is taken up by that round.
+      if (registration !== registrations) return;
+      for (const claim of ours) if (!taken.has(keyOf(claim))) void finish(hold(claim), Promise.resolve(missing));
     }
-    isTakenUp = true;
+    // What nobody holds any more may sit on GPUs that were given to others.
+    if (gpus && gpus.list().length > 0) await sweep();
+    isTakenUp = registration === registrations;
     loop.nudge();
   }
 
-  const stopAll = async (reason: StopReason) => {
-    await Promise.all(hand.values().map(async (one) => one.run?.stop(reason)));
+  async function sweep(): Promise<void> {
+    for (const executor of executors) {
+      const { removed } = await executor.sweep(new Set(hand.keys()));
+      handles.swept.inc(removed.length);
+      if (removed.length > 0) log.info({ removed }, "removed leftovers");
+    }
+  }
+
+  const stopAll = async (reason: StopReason, isMeant: (one: InHand) => boolean = () => true) => {
+    await Promise.all(hand.values().map(async (one) => isMeant(one) && stopOne(one, reason)));
   };
   const untilEmpty = () =>
     hand.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => emptied.push(resolve));
@@ -173,10 +231,20 @@ export function createAgent({
   return {
     start: () => loop.start(),
     takeUp(held) {
-      takeUp(held).catch((error: unknown) => {
-        log.error({ error }, "what this node held could not be taken up; trying again");
-        setTimeout(() => this.takeUp(held), 2000).unref();
-      });
+      registrations += 1;
+      isTakenUp = false;
+      const ours = new Set(held.map(keyOf));
+      // What ran on without a lease and was given to another holder meanwhile.
+      void stopAll("lease_lost", ({ request }) => !ours.has(claimKey(request)));
+      const registration = registrations;
+      const attempt = () => {
+        if (registration !== registrations) return;
+        takeUp(held, registration).catch((error: unknown) => {
+          log.error({ error }, "what this node held could not be taken up; trying again");
+          setTimeout(attempt, 2000).unref();
+        });
+      };
+      attempt();
     },
     async stop(mode, deadline) {
       isStopping = true;
@@ -197,12 +265,7 @@ export function createAgent({
       if (mode === "drain") await source.leave();
     },
     async sweep() {
-      if (!isTakenUp) return;
-      for (const executor of executors) {
-        const { removed } = await executor.sweep(new Set(hand.keys()));
-        handles.swept.inc(removed.length);
-        if (removed.length > 0) log.info({ removed }, "removed leftovers");
-      }
+      if (isTakenUp) await sweep();
     },
     get isLeased() {
       return loop.isLeased;
@@ -210,38 +273,5 @@ export function createAgent({
     get inHand() {
       return hand.size;
     },
-  };
-}
-
-type AnyResult = RunResult | LlmAnswer;
-
-interface InHand {
-  class: string;
-  executor: string;
-  shipped: ShippedLog;
-  run?: Run<AnyResult>;
-  /** Left running for the next life of this agent, which will report it. */
-  isKept?: boolean;
-}
-
-const missing: RunOutcome = {
-  state: "failed",
-  errorClass: "agent_restarted",
-  message: "The agent was started anew and found nothing of this attempt.",
-};
-
-function requestOf(claim: HeldClaim): RunRequest {
-  return {
-    taskKey: claim.task_id,
-    fence: claim.fence,
-    attempt: claim.attempt,
-    taskId: claim.name ?? formatTaskKey(BigInt(claim.task_id)),
-    namespace: claim.namespace,
-    class: claim.class,
-    // Written by our own submit operation, which took it from a checked request.
-    execution: claim.execution as Execution,
-    payload: claim.payload,
-    timeoutSeconds: claim.timeout_seconds,
-    ...(claim.grant && { grant: claim.grant }),
   };
 }

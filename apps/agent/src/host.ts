@@ -17,7 +17,9 @@ import { createDockerExecutor } from "./executor/docker.ts";
 import { type ProviderConfig, withCallSlots } from "./executor/llm/provider-config.ts";
 import { createProcessExecutor } from "./executor/process.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { withGpuSlots } from "./gpu/slot.ts";
 import { metrics as declarations } from "./metric.ts";
+import { createPossessions } from "./possession.ts";
 import { createRequestDesk } from "./request/desk.ts";
 import { createRequestHandlers } from "./request/handlers.ts";
 import type { settings } from "./setting.ts";
@@ -46,7 +48,7 @@ export async function createHost({
   onSuperseded,
   log,
 }: HostOptions): Promise<Service[]> {
-  const slots = withCallSlots(values.slots, providers);
+  const slots = () => withGpuSlots(withCallSlots(values.slots, providers), inventory.gpus);
   const db = openDatabase({
     url: databaseUrl,
     maxConnections: 1,
@@ -64,6 +66,20 @@ export async function createHost({
   const docker = connect(values.dockerHost === undefined ? {} : { host: values.dockerHost });
   const engine = createEngine({ docker });
   const puller = createPuller({ engine });
+  const { inventory, watch } = await createPossessions({
+    values,
+    docker,
+    db,
+    life: () => source,
+    metrics,
+    async onGpus() {
+      await describeHost();
+      await probe();
+      await source.describe();
+    },
+    log,
+  });
+  const hasGpus = () => inventory.gpus.length > 0;
   const executors = [
     ...(values.docker
       ? [
@@ -78,16 +94,28 @@ export async function createHost({
             leaseLostGraceSeconds,
             sweepGraceSeconds: values.sweepGraceSeconds,
             puller,
+            hasGpus,
           }),
         ]
       : []),
-    createProcessExecutor({ enabled: values.process, holder: name, taskBase, stopGraceSeconds, leaseLostGraceSeconds }),
+    createProcessExecutor({
+      enabled: values.process,
+      holder: name,
+      taskBase,
+      stopGraceSeconds,
+      leaseLostGraceSeconds,
+      hasGpus,
+    }),
     ...(providers.length > 0 ? [await loadLlmExecutor(providers)] : []),
   ];
 
-  const host = await fingerprint();
+  let host: Record<string, string> = {};
+  const describeHost = async () => {
+    host = await fingerprint({ inventory: { ...inventory.last, gpus: inventory.gpus }, taskDir: taskBase });
+  };
+  await describeHost();
   let ready: string[] = [];
-  let facts: Record<string, string> = host;
+  let facts = host;
   const probe = async () => {
     const before = ready.join();
     const answers = await Promise.all(
@@ -103,7 +131,7 @@ export async function createHost({
     return ready.join() !== before;
   };
   await probe();
-  log.info({ executors: ready, slots, facts }, "this host");
+  log.info({ executors: ready, slots: slots(), facts }, "this host");
 
   const requests = createRequestDesk({
     handlers: createRequestHandlers({
@@ -120,14 +148,18 @@ export async function createHost({
     ...(wakeups && { wakeups }),
     name,
     version,
-    facts: () => ({ executors: ready, taskTypes: providers.map((one) => one.name), slots, facts }),
-    onHeld: (held) => agent.takeUp(held),
+    facts: () => ({ executors: ready, taskTypes: providers.map((one) => one.name), slots: slots(), facts }),
+    onHeld(held) {
+      agent.takeUp(held);
+      inventory.registered();
+    },
     onRequests: (open) => requests.take(open),
   });
   const agent = createAgent({
     source,
     executors,
     slots,
+    gpus: { list: () => inventory.gpus, watch },
     shipLogs: { append: (claim, chunk, lines) => appendLog(db, source, claim, chunk, lines) },
     graceSeconds: values.graceSeconds,
     metrics,
@@ -162,6 +194,7 @@ export async function createHost({
         await source.describe();
       },
     }),
+    inventory.loop,
     createLoop({ name: "sweep", intervalMs: 30_000, log, run: () => agent.sweep() }),
     createStatusPage({
       addresses: values.listen,

@@ -1,6 +1,7 @@
 import { backoffMs } from "@drover/daemon/backoff";
 import type { Log } from "@drover/daemon/log";
 import type { StoredLogLine } from "@drover/db/node/settle";
+import { DroverError } from "@drover/domain/error";
 import type { LogSink, LogStream } from "./executor/executor.ts";
 
 export interface LogShipperOptions {
@@ -63,11 +64,14 @@ export function createShippedLog(
     shipping = shipping.then(() => store(number, batch));
   };
   const store = async (number: number, batch: StoredLogLine[]): Promise<void> => {
-    for (let failures = 1; !isGone && failures <= 10; failures += 1) {
+    for (let failures = 1; !isGone; failures += 1) {
       try {
         if (!(await append(claim, number, batch))) isGone = true;
         return;
       } catch (error) {
+        // A database that is away comes back; what it refuses, it refuses again.
+        const isAway = error instanceof DroverError && error.reason === "unavailable";
+        if (!isAway && failures >= 10) return;
         log.debug({ error, task: claim.taskKey }, "a log chunk did not get through; trying again");
         await new Promise((resolve) => setTimeout(resolve, backoffMs(failures, { baseMs: 100, capMs: 3000 })));
       }

@@ -28,5 +28,23 @@ export const metrics = {
     type: "counter",
     help: "Reports that came after the claim was gone.",
   },
+  gpus: {
+    name: "drover_agent_gpus",
+    type: "gauge",
+    help: "GPUs and slices of this host; unusable: why is in the log and in `drover gpu list`.",
+    labels: ["state"],
+  },
+  gpuUse: {
+    name: "drover_agent_gpu_utilization_ratio",
+    type: "gauge",
+    help: "How busy a GPU was at the last look, 0 to 1; slices tell none.",
+    labels: ["vendor", "number"],
+  },
+  gpuFaults: {
+    name: "drover_agent_gpu_faults_total",
+    type: "counter",
+    help: "GPUs that were lost (cordon), and containers that lost the way to theirs (recreate).",
+    labels: ["action"],
+  },
   swept: { name: "drover_agent_swept_total", type: "counter", help: "Leftovers of former lives that were removed." },
 } as const satisfies MetricDeclarations;

@@ -2,7 +2,9 @@ import type { ConfigFault } from "@drover/daemon/config-file";
 import { addresses, counts, flag, list, oneOf, seconds, text, url } from "@drover/daemon/kind";
 import { logLevels } from "@drover/daemon/log";
 import type { Settings, SettingValues } from "@drover/daemon/setting";
+import { DroverError } from "@drover/domain/error";
 import { checkLlmSettings, llmSettings } from "./executor/llm/setting.ts";
+import { parseSharing } from "./gpu/sharing.ts";
 
 /** Everything that can be set on an agent. */
 export const settings = {
@@ -40,7 +42,7 @@ export const settings = {
     name: "DROVER_AGENT_SLOTS",
     kind: counts({ min: 0, max: 10_000 }),
     default: "cpu_short=4,cpu_long=2",
-    doc: "How many tasks of a class run here at once. With a provider of models, llm=8 unless it says otherwise.",
+    doc: "How many tasks of a class run here at once. Unless it says otherwise: llm=8 with a provider of models, and gpu and gpu_slurm with as many as there are places on GPUs.",
   },
   listen: {
     name: "DROVER_AGENT_LISTEN",
@@ -84,6 +86,30 @@ export const settings = {
     optional: true,
     doc: "Docker networks that tasks may ask for; otherwise they have none.",
   },
+  gpuSharing: {
+    name: "DROVER_AGENT_GPU_SHARING",
+    kind: text(),
+    optional: true,
+    doc: "How many may use a GPU at once, by GPU: GPU-5d5ba0d6=4,*L4*=2. Unset: one each.",
+  },
+  modelDirs: {
+    name: "DROVER_AGENT_MODEL_DIRS",
+    kind: list({ pattern: /^\// }),
+    optional: true,
+    doc: "Folders whose files are told to the control plane, so that work which names them is placed here.",
+  },
+  nvidiaSmi: {
+    name: "DROVER_AGENT_NVIDIA_SMI",
+    kind: text(),
+    optional: true,
+    doc: "The program that lists NVIDIA GPUs. Unset: nvidia-smi of the PATH.",
+  },
+  rocmSmi: {
+    name: "DROVER_AGENT_ROCM_SMI",
+    kind: text(),
+    optional: true,
+    doc: "The program that lists AMD GPUs. Unset: rocm-smi of the PATH.",
+  },
   ...llmSettings,
   graceSeconds: {
     name: "DROVER_AGENT_GRACE_SECONDS",
@@ -114,13 +140,23 @@ export const settings = {
 
 /** Rules between settings. */
 export function checkSettings(values: SettingValues<typeof settings>): ConfigFault[] {
-  const ofProviders = checkLlmSettings(values);
-  if ((values.databaseUrl === undefined) !== (values.databaseUrlFile === undefined)) return ofProviders;
+  const faults = [...checkLlmSettings(values), ...sharingFaults(values.gpuSharing)];
+  if ((values.databaseUrl === undefined) !== (values.databaseUrlFile === undefined)) return faults;
   return [
-    ...ofProviders,
+    ...faults,
     {
       name: settings.databaseUrl.name,
       message: `expected either DROVER_AGENT_DATABASE_URL or DROVER_AGENT_DATABASE_URL_FILE, got ${values.databaseUrl === undefined ? "neither" : "both"}; "drover node login NAME" prints the URL`,
     },
   ];
+}
+
+function sharingFaults(sharing: string | undefined): ConfigFault[] {
+  try {
+    parseSharing(sharing ?? "");
+    return [];
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    return [{ name: settings.gpuSharing.name, message: error.message }];
+  }
 }

@@ -75,7 +75,7 @@ async function setup(...providers: ProviderConfig[]) {
   const agent: Agent = createAgent({
     source,
     executors: [executor],
-    slots,
+    slots: () => slots,
     shipLogs: { append: (claim, chunk, lines) => appendLog(own, source, claim, chunk, lines), flushMs: 20 },
     graceSeconds: 1,
     metrics,
