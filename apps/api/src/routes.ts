@@ -4,6 +4,7 @@ import type { Metrics } from "@drover/daemon/metric";
 import type { Wakeups } from "@drover/db/listen";
 import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
+import { EnvironmentService } from "@drover/proto/drover/environment";
 import { LimitService } from "@drover/proto/drover/limit";
 import { NamespaceService } from "@drover/proto/drover/namespace";
 import { NodeService } from "@drover/proto/drover/node";
@@ -20,6 +21,7 @@ import type { DefinitionCache } from "./operation/definition-cache.ts";
 import type { SubmitTask } from "./operation/submit-task.ts";
 import { budgetService } from "./rpc/budget.ts";
 import { classService } from "./rpc/class.ts";
+import { environmentService } from "./rpc/environment.ts";
 import { type HealthSource, registerHealth } from "./rpc/health.ts";
 import { limitService } from "./rpc/limit.ts";
 import { namespaceService } from "./rpc/namespace.ts";
@@ -27,6 +29,7 @@ import { nodeService } from "./rpc/node.ts";
 import { registerReflection } from "./rpc/reflection.ts";
 import { runService } from "./rpc/run.ts";
 import { scheduleService } from "./rpc/schedule.ts";
+import { serviceRpc } from "./rpc/service.ts";
 import { taskService } from "./rpc/task.ts";
 import type { Validation } from "./rpc/validate.ts";
 import { workerService } from "./rpc/worker.ts";
@@ -40,6 +43,7 @@ export const services = [
   ClassService,
   NamespaceService,
   NodeService,
+  EnvironmentService,
   WorkerService,
   WorkflowService,
   RunService,
@@ -74,6 +78,7 @@ export function registerRoutes(router: ConnectRouter, options: RouteOptions): vo
   router.service(ClassService, classService(deps));
   router.service(NamespaceService, namespaceService(deps));
   router.service(NodeService, nodeService({ deps, nodeDatabaseUrl: options.nodeDatabaseUrl }));
+  router.service(EnvironmentService, { ...environmentService({ deps, wakeups }), ...serviceRpc({ deps, wakeups }) });
   router.service(WorkerService, workerService({ deps, wakeups }));
   router.service(WorkflowService, workflowService(deps));
   router.service(RunService, runService({ deps, definitions: options.definitions, runWatch: options.runWatch }));

@@ -14,6 +14,7 @@ import { createWaker, silentWaker } from "@drover/db/wake";
 import { formatAddress } from "@drover/daemon/address";
 import { createAdvanceLoop } from "./loop/advance.ts";
 import { createApp } from "./app.ts";
+import { createEnvironmentLoop } from "./loop/environment.ts";
 import { listen, type Listener } from "./listen.ts";
 import { createDrainLoop } from "./loop/drain.ts";
 import { createLoops } from "./loop/upkeep.ts";
@@ -162,6 +163,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
   };
   const onAdvanced = (runs: number) => metrics.handles.runsAdvanced.inc(runs);
   const advance = createAdvanceLoop({ deps, wakeups, isListening: values.notify, log, definitions, onAdvanced });
+  const environments = createEnvironmentLoop({ deps, log, wakeups, idleMs: values.notify ? 5000 : 1000 });
   const schedules = createScheduleLoop({ deps, log, wakeups, start: startRun });
   return [
     database,
@@ -169,6 +171,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
     ...createLoops({ deps, log, ...values, onSweep }),
     createDrainLoop({ deps, log }),
     advance,
+    environments,
     schedules,
     probe,
     front,

@@ -7,9 +7,4 @@ export interface ReplicaSpec {
   volumes: Volume[];
 }
 
-/**
- * pending: not on a node yet. starting: image, container, first probes. running: its probes succeed. unhealthy: they do
- * not any more. failed: it ended, or never came up, and its restart policy or backoff has it wait.
- */
-export const replicaStates = ["pending", "starting", "running", "unhealthy", "stopping", "stopped", "failed"] as const;
-export type ReplicaState = (typeof replicaStates)[number];
+export type { ReplicaState } from "./lifecycle.ts";
