@@ -1,8 +1,10 @@
-import { applyFile, faultsOf, refuseFile } from "../apply-file.ts";
+import { applyFile, faultsOf } from "../apply-file.ts";
 import { defineCommand } from "../command.ts";
 import { type ExitCode, exitCodeOf } from "../exit.ts";
 import { toFault } from "../fault.ts";
-import { faultJson, fileArgument, readWorkflowFile, sourceOptions } from "../workflow-source.ts";
+import { refuseFile } from "../source-fault.ts";
+import { faultJson, readSourceFile } from "../source-file.ts";
+import { fileArgument, sourceOptions } from "../workflow-source.ts";
 import { workflowJson } from "../workflow-view.ts";
 
 const commandName = "workflow apply";
@@ -25,7 +27,7 @@ export const workflowApply = defineCommand({
     const answers: object[] = [];
     let code: ExitCode = 0;
     for (const path of positionals) {
-      const file = await readWorkflowFile(path, context.world, commandName);
+      const file = await readSourceFile(path, context.world, commandName);
       try {
         const { workflow, created } = await applyFile(context, file, options.format);
         answers.push({ file: file.name, created, workflow: { ...workflowJson(workflow), source: undefined } });
@@ -45,7 +47,7 @@ export const workflowApply = defineCommand({
         if (output.isJson) continue;
         if (faults === undefined)
           output.complain(`${file.name}: ${output.paintError("Error:", "red")} ${fault.message}`);
-        else refuseFile(context, file, faults);
+        else refuseFile(context, { file, faults, hint: `drover workflow validate ${path}` });
       }
     }
     if (output.isJson) output.json(answers);

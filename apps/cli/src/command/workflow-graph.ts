@@ -1,13 +1,14 @@
 import { DroverError } from "@drover/domain/error";
 import type { Definition } from "@drover/domain/workflow/definition";
 import { toGraph } from "@drover/workflow/graph-text";
-import { refuseFile } from "../apply-file.ts";
 import { type Context, defineCommand } from "../command.ts";
 import { notAnswered } from "../fault.ts";
 import { graphColumns, graphRows } from "../graph-tree.ts";
 import { type GraphStep, stepsOfGraph, stepsOfMessage } from "../graph-view.ts";
 import { integerOption, textOption } from "../option.ts";
-import { compile, isFileName, readWorkflowFile } from "../workflow-source.ts";
+import { refuseFile } from "../source-fault.ts";
+import { isFileName, readSourceFile } from "../source-file.ts";
+import { compile } from "../workflow-source.ts";
 
 const commandName = "workflow graph";
 const formats = ["tree", "mermaid", "dot"] as const;
@@ -64,10 +65,10 @@ interface Drawn {
 }
 
 async function drawFile(context: Context, path: string): Promise<Drawn | undefined> {
-  const file = await readWorkflowFile(path, context.world, commandName);
+  const file = await readSourceFile(path, context.world, commandName);
   const reading = compile(file, undefined);
   if ("faults" in reading) {
-    refuseFile(context, file, reading.faults);
+    refuseFile(context, { file, faults: reading.faults, hint: `drover workflow validate ${path}` });
     return undefined;
   }
   const { definition } = reading;

@@ -1,9 +1,10 @@
-import { applyFile, faultsOf, refuseFile } from "../apply-file.ts";
+import { applyFile, faultsOf } from "../apply-file.ts";
 import { type Context, defineCommand } from "../command.ts";
 import { flagOption, integerOption, pairsOption, textOption } from "../option.ts";
 import { inputOptions, readInput } from "../run-input.ts";
 import { waitForRun } from "../run-wait.ts";
-import { isFileName, readWorkflowFile } from "../workflow-source.ts";
+import { refuseFile } from "../source-fault.ts";
+import { isFileName, readSourceFile } from "../source-file.ts";
 
 const commandName = "workflow run";
 
@@ -56,7 +57,7 @@ export const workflowRun = defineCommand({
 
 /** Saves a file, and says so where that made a version. */
 async function save(context: Context, path: string): Promise<{ name: string; version: number } | undefined> {
-  const file = await readWorkflowFile(path, context.world, commandName);
+  const file = await readSourceFile(path, context.world, commandName);
   try {
     const { workflow, created } = await applyFile(context, file, undefined);
     if (created) context.output.note(`Saved ${workflow.name} version ${workflow.version}.`);
@@ -64,7 +65,7 @@ async function save(context: Context, path: string): Promise<{ name: string; ver
   } catch (error) {
     const faults = faultsOf(error, file, undefined);
     if (faults === undefined) throw error;
-    refuseFile(context, file, faults);
+    refuseFile(context, { file, faults, hint: `drover workflow validate ${path}` });
     return undefined;
   }
 }

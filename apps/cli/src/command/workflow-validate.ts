@@ -1,13 +1,7 @@
 import { type Context, defineCommand } from "../command.ts";
-import { countFaults, renderFaults } from "../workflow-fault.ts";
-import {
-  compile,
-  faultJson,
-  fileArgument,
-  readWorkflowFile,
-  sourceOptions,
-  type WorkflowFile,
-} from "../workflow-source.ts";
+import { countFaults, renderFaults } from "../source-fault.ts";
+import { faultJson, readSourceFile, type SourceFile } from "../source-file.ts";
+import { compile, fileArgument, sourceOptions } from "../workflow-source.ts";
 
 const commandName = "workflow validate";
 
@@ -26,7 +20,7 @@ export const workflowValidate = defineCommand({
     const { output, world } = context;
     const verdicts: (object & { valid: boolean })[] = [];
     for (const path of positionals) {
-      const file = await readWorkflowFile(path, world, commandName);
+      const file = await readSourceFile(path, world, commandName);
       verdicts.push(judge(context, file, options.format));
     }
     if (output.isJson) output.json(verdicts);
@@ -34,7 +28,7 @@ export const workflowValidate = defineCommand({
   },
 });
 
-function judge({ output, world }: Context, file: WorkflowFile, format: string | undefined) {
+function judge({ output, world }: Context, file: SourceFile, format: string | undefined) {
   const reading = compile(file, format);
   const options = { file, width: world.stdout.columns || 120, paint: output.paint };
   const say = (lines: readonly string[]) => {

@@ -1,10 +1,12 @@
-import type { Fault } from "@drover/workflow/read-workflow";
+import type { Fault } from "@drover/document/source/fault";
+import { DroverError } from "@drover/domain/error";
+import type { Context } from "./command.ts";
+import type { SourceFile } from "./source-file.ts";
 import type { Color } from "./table.ts";
 import { cutText, printable, textWidth } from "./text-width.ts";
-import type { WorkflowFile } from "./workflow-source.ts";
 
 export interface FaultOptions {
-  file: WorkflowFile;
+  file: SourceFile;
   /** How many columns there are. */
   width: number;
   color: Color;
@@ -24,6 +26,25 @@ export function renderFaults(faults: readonly Fault[], options: FaultOptions): s
 /** `a fault`, `2 faults`. */
 export function countFaults(count: number): string {
   return count === 1 ? "a fault" : `${count} faults`;
+}
+
+/** Says on stderr what is wrong with a file, and why nothing was done with it. */
+export function refuseFile(
+  { output, world }: Context,
+  { file, faults, hint }: { file: SourceFile; faults: readonly Fault[]; hint: string },
+): void {
+  const message = `${file.name} has ${countFaults(faults.length)}.`;
+  if (output.isJson) {
+    const fields = faults.map(({ line, column, message: fault, hint: advice }) => ({
+      field: `${line}:${column}`,
+      message: [fault, advice].filter(Boolean).join(" "),
+    }));
+    throw new DroverError("invalid", message, { fields, hint });
+  }
+  const width = world.stderr.columns || 120;
+  const options = { file, width, color: "red", paint: output.paintError } as const;
+  for (const line of renderFaults(faults, options)) output.complain(line);
+  output.complain(`${output.paintError("Error:", "red")} ${message}`);
 }
 
 function renderFault(fault: Fault, sourceLines: readonly string[], options: FaultOptions): string[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { renderFaults } from "./workflow-fault.ts";
+import { renderFaults } from "./source-fault.ts";
 
 const fault = { message: "Expected a number, got text.", path: "steps.a.timeout" };
 
