@@ -3,6 +3,7 @@ import { type Client as RpcClient, Code, ConnectError, createClient, type Interc
 import { DroverError } from "@drover/domain/error";
 import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
+import { EnvironmentService } from "@drover/proto/drover/environment";
 import { LimitService } from "@drover/proto/drover/limit";
 import { NamespaceService } from "@drover/proto/drover/namespace";
 import { NodeService } from "@drover/proto/drover/node";
@@ -25,6 +26,7 @@ export interface Client {
   schedules: RpcClient<typeof ScheduleService>;
   limits: RpcClient<typeof LimitService>;
   budgets: RpcClient<typeof BudgetService>;
+  environments: RpcClient<typeof EnvironmentService>;
 }
 
 export interface ClientOptions {
@@ -52,6 +54,7 @@ export function createApiClient({ connect, address, namespace, timeoutMs = 30_00
     schedules: createClient(ScheduleService, transport),
     limits: createClient(LimitService, transport),
     budgets: createClient(BudgetService, transport),
+    environments: createClient(EnvironmentService, transport),
   };
 }
 
@@ -80,7 +83,7 @@ function nameNamespace(namespace: string): Interceptor {
 
 /** Repeats a read whose answer did not come; a write is repeated by who made it, who knows whether that is safe. */
 const retryReads: Interceptor = (next) => async (request) => {
-  if (request.stream || !/^(Get|List)/.test(request.method.name)) return next(request);
+  if (request.stream || !/^(Get|List|Plan)/.test(request.method.name)) return next(request);
   for (const waitMs of retryWaitsMs) {
     try {
       return await next(request);

@@ -135,7 +135,8 @@ function nextCommand(message: string, reason: ErrorReason, commandName: string):
   const named = /["'`](drover [^"'`]+)["'`]/.exec(message)?.[1];
   if (named !== undefined) return named;
   const [noun = ""] = commandName.split(" ");
-  const list = listed.includes(noun) ? `drover ${noun} list` : "drover status";
+  const of = lists[noun] ?? noun;
+  const list = listed.includes(of) ? `drover ${of} list` : "drover status";
   if (reason === "not_found") return list;
   if (reason === "invalid") return `drover ${commandName} --help`;
   if (reason === "conflict" || reason === "forbidden") return noun === "run" ? `drover ${commandName} --help` : list;
@@ -144,7 +145,10 @@ function nextCommand(message: string, reason: ErrorReason, commandName: string):
   return "drover status";
 }
 
-const listed = ["task", "class", "node", "workflow", "run", "schedule", "limit", "budget", "price"];
+const listed = ["task", "class", "node", "workflow", "run", "schedule", "limit", "budget", "price", "env"];
+
+/** Nouns that are looked for in the list of another. */
+const lists: Record<string, string> = { service: "env", image: "node" };
 
 /** For an answer without what every answer must hold. */
 export function notAnswered(what: string): DroverError {

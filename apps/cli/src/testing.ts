@@ -1,6 +1,7 @@
 import { type ConnectRouter, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
 import { BudgetService } from "@drover/proto/drover/budget";
 import { ClassService } from "@drover/proto/drover/class";
+import { EnvironmentService } from "@drover/proto/drover/environment";
 import { LimitService } from "@drover/proto/drover/limit";
 import { NodeService } from "@drover/proto/drover/node";
 import { RunService } from "@drover/proto/drover/run";
@@ -26,6 +27,7 @@ export interface TestDroverOptions {
   budgets?: Partial<ServiceImpl<typeof BudgetService>>;
   workflows?: Partial<ServiceImpl<typeof WorkflowService>>;
   runs?: Partial<ServiceImpl<typeof RunService>>;
+  environments?: Partial<ServiceImpl<typeof EnvironmentService>>;
   env?: Record<string, string>;
   stdin?: string;
   stop?: AbortSignal;
@@ -44,6 +46,7 @@ export function createTestDrover(options: TestDroverOptions = {}): (...args: str
     budgets = {},
     workflows = {},
     runs = {},
+    environments = {},
     env = {},
     stdin = "",
     columns,
@@ -58,7 +61,8 @@ export function createTestDrover(options: TestDroverOptions = {}): (...args: str
       .service(LimitService, limits)
       .service(BudgetService, budgets)
       .service(WorkflowService, workflows)
-      .service(RunService, runs);
+      .service(RunService, runs)
+      .service(EnvironmentService, environments);
   return async (...args) => {
     const [stdout, stderr] = [createTerminal(columns), createTerminal(columns)];
     const world: World = {

@@ -1,4 +1,5 @@
 import type { GenEnum } from "@bufbuild/protobuf/codegenv2";
+import { EnvironmentStateSchema, ReplicaStateSchema } from "@drover/proto/drover/environment";
 import { NodeStateSchema } from "@drover/proto/drover/node";
 import { type Run, RunStateSchema, type RunStep, StepStateSchema } from "@drover/proto/drover/run";
 import { ExecutorSchema, type Task, TaskStateSchema } from "@drover/proto/drover/task";
@@ -19,6 +20,16 @@ export function executorWord(executor: Task["executor"]): string {
 /** The word for a node's state. */
 export function nodeStateWord(state: number): string {
   return wordOf(NodeStateSchema, state);
+}
+
+/** The word for the state of an environment. */
+export function environmentStateWord(state: number): string {
+  return wordOf(EnvironmentStateSchema, state);
+}
+
+/** The word for the state of a replica, and of a service. */
+export function replicaStateWord(state: number): string {
+  return wordOf(ReplicaStateSchema, state);
 }
 
 /** The word for a run's state. */
