@@ -2,7 +2,7 @@ import type { Engine } from "../docker/engine.ts";
 import { DroverError } from "@drover/domain/error";
 
 /** The label by which a replica's containers are found. */
-export const replicaLabel = "drover.replica";
+const replicaLabel = "drover.replica";
 
 export interface ReplicaContainer {
   id: string;
