@@ -99,6 +99,32 @@ describe.skipIf(engine.missing !== undefined)(`what is asked of nodes ${engine.m
     await followed.end;
   });
 
+  it("follows through a new life of the agent and to another node", async () => {
+    const node = await world.agent();
+    const replica = await world.replica(node.holderId);
+    const ticking = "i=0; while true; do i=$((i+1)); echo $i; sleep 0.1; done";
+    const container = await world.container(replica.id, ticking);
+    const leaving = new AbortController();
+    const followed = follow(second.service.streamServiceLogs({ ...replica, follow: true }, { signal: leaving.signal }));
+    await expect.poll(() => followed.seen.length).toBeGreaterThan(2);
+    const next = await world.agent({ name: node.name });
+    await expect.poll(() => node.desk.running).toBe(0);
+    const before = followed.seen.length;
+    await expect.poll(() => followed.seen.length).toBeGreaterThan(before + 20);
+    expect(next.desk.running).toBe(1);
+    await container.remove({ force: true });
+    const other = await world.agent();
+    await world.db.run(sql`update drover.replica set holder_id = ${other.holderId} where id = ${replica.id}::bigint`);
+    await world.container(replica.id, "echo moved; exec sleep 600");
+    await expect.poll(() => followed.seen.at(-1)).toBe("moved");
+    await expect.poll(() => other.desk.running).toBe(1);
+    await expect.poll(() => next.desk.running).toBe(0);
+    const ticks = followed.seen.slice(0, followed.seen.indexOf("moved"));
+    expect(ticks).toEqual(ticks.map((_, index) => String(index + 1)));
+    leaving.abort();
+    await followed.end;
+  });
+
   it("forgets the request and ends the agent's reading when the caller leaves", async () => {
     const node = await world.agent();
     const replica = await world.replica(node.holderId);

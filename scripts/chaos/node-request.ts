@@ -14,7 +14,7 @@ import { NodeService } from "../../proto/gen/drover/v1/node_pb.ts";
 import { createEngine } from "../../apps/agent/src/docker/engine.ts";
 import { createPuller } from "../../apps/agent/src/docker/pull.ts";
 import { createContainerReader } from "../../apps/agent/src/docker/reader.ts";
-import { findTestEngine, testImage } from "../../apps/agent/src/docker/testing.ts";
+import { type findTestEngine, testImage } from "../../apps/agent/src/docker/testing.ts";
 import { createRequestDesk } from "../../apps/agent/src/request/desk.ts";
 import { createRequestHandlers } from "../../apps/agent/src/request/handlers.ts";
 import type { ProbeReplica } from "../../apps/agent/src/request/probe.ts";
@@ -59,8 +59,8 @@ export async function openRequestWorld(engine: Engine) {
       );
       return { service: createClient(EnvironmentService, transport), node: createClient(NodeService, transport) };
     },
-    async agent({ probe = async () => undefined, aliveMs }: { probe?: ProbeReplica; aliveMs?: number } = {}) {
-      const name = unique("node");
+    async agent(options: { name?: string; probe?: ProbeReplica; aliveMs?: number } = {}) {
+      const { name = unique("node"), probe = async () => undefined, aliveMs } = options;
       const own = openDatabase({ url: database.url, maxConnections: 1 });
       const wakeups = createWakeups({ url: database.url });
       await wakeups.start();
