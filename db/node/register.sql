@@ -102,7 +102,11 @@ begin
   perform pg_advisory_xact_lock(1146244952, p_holder_id);
   perform drover.take_back(array_agg(l.task_id), array_agg(l.fence), 'released', 'Its holder left.')
      from drover.task_lease l where l.holder_id = p_holder_id;
-  update drover.holder h set state = 'lost' where h.id = p_holder_id and h.epoch = p_epoch;
+  -- What it keeps running counts as lost no sooner than if it had fallen silent: an upgrade is a matter of seconds.
+  update drover.holder h
+     set state = 'lost', lost_at = now() + (c.lease_seconds + c.lease_margin_seconds) * interval '1 second'
+    from drover.control c
+   where h.id = p_holder_id and h.epoch = p_epoch;
   return true;
 end $$;
 

@@ -63,7 +63,7 @@ begin
     perform drover.settle_answers(call_ids, call_task_ids, p_task_ids, p_results);
   end if;
   if gpu_task_ids is not null then
-    delete from drover.task_placement p where p.task_id = any (gpu_task_ids);
+    perform drover.end_placements(gpu_task_ids);
     perform drover.charge_gpus(gpu_task_ids, gpu_counts, gpu_starts);
   end if;
   if coalesce(cardinality(done_ids), 0) < cardinality(p_task_ids) then

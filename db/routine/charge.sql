@@ -157,9 +157,7 @@ begin
   if calls.ids is not null then
     perform drover.settle_calls(calls.ids, calls.usages, calls.requests, calls.pauses);
   end if;
-  -- A placement, and with it the GPUs, ends with its lease.
-  delete from drover.task_placement p
-   where p.task_id in (select l.task_id from unnest(p_leases) l where l.gpu_count is not null);
+  perform drover.end_placements(array(select l.task_id from unnest(p_leases) l where l.gpu_count is not null));
   select array_agg(l.task_id) as ids, array_agg(l.gpu_count) as counts, array_agg(l.started_at) as starts
     into gpus
     from unnest(p_leases) l

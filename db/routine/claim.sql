@@ -73,7 +73,8 @@ begin
     from spec s;
 end $$;
 
--- The claim of what the place operation meant for this node: the same, with the placement in front.
+-- The claim of what the place operation meant for this node: the same, with the placement in front. Both rows are
+-- locked without waiting: a cancellation takes the ready row first and the placement after it.
 create or replace function drover.claim_placed(
   p_holder_id integer, p_namespace_id integer, p_queue_id integer, p_limited_class_id integer, p_limit integer
 ) returns table (task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json)
@@ -84,21 +85,21 @@ as $$
 begin
   return query
   with pick as (
-    select p.task_id, p.sort_key
+    select p.task_id, r.ctid as place
       from drover.task_placement p
+      join drover.task_ready r on r.queue_id = p.queue_id and r.sort_key = p.sort_key and r.task_id = p.task_id
      where p.holder_id = p_holder_id and p.queue_id = p_queue_id and p.fence is null
      order by p.sort_key, p.task_id
      limit p_limit
-       for update skip locked
+       for update of p, r skip locked
   ), gone as (
     delete from drover.task_ready r
-     using pick
-     where r.queue_id = p_queue_id and r.sort_key = pick.sort_key and r.task_id = pick.task_id
+     where r.ctid = any (array(select place from pick))
     returning r.task_id, r.attempt
   ), spec as (
     select g.task_id, g.attempt + 1 as attempt, nextval('drover.fence_sequence') as fence,
            t.timeout_seconds, t.name, t.payload, t.execution, t.run_id,
-           (select count(*) from drover.gpu_allocation a where a.task_id = g.task_id)::integer as gpu_count
+           (select count(distinct a.gpu_id) from drover.gpu_allocation a where a.task_id = g.task_id)::integer as gpu_count
       from gone g
       join drover.task t on t.id = g.task_id
   ), bound as (
