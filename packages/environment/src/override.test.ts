@@ -18,7 +18,7 @@ describe("overrides", () => {
     const { declaration: after, warnings } = apply(
       { name: "ollama", isRequired: true, image: "ollama/ollama:0.5.0", env: { A: "1" } },
       { name: "ollama", env: { A: "2", B: "3" } },
-      { name: "reddb", isRequired: false, ports: [] },
+      { name: "reddb", isRequired: false, ports: [], stopGraceSeconds: 30 },
     );
     expect(warnings).toEqual([]);
     expect(declaration).toEqual(before);
@@ -28,7 +28,7 @@ describe("overrides", () => {
       image: "ollama/ollama:0.5.0",
       env: { A: "2", B: "3" },
     });
-    expect(findService(after, "redb")).toMatchObject({ isRequired: false, ports: [] });
+    expect(findService(after, "redb")).toMatchObject({ isRequired: false, ports: [], stopGraceSeconds: 30 });
     const others = (list: typeof before.services) => list.filter(({ name }) => name !== "ollama" && name !== "redb");
     expect(others(after.services)).toEqual(others(before.services));
   });

@@ -14,6 +14,8 @@ export interface ServiceOverride {
   env?: Record<string, string>;
   /** In place of its own ports. */
   ports?: Port[];
+  /** In place of its own, from SIGTERM to SIGKILL. */
+  stopGraceSeconds?: number;
 }
 
 /** The declaration with overrides, later ones on top; a service that it does not have is told and left out. */
@@ -46,12 +48,13 @@ export function isCheckUrl(written: string): boolean {
 }
 
 function applyOverride(service: Service, override: ServiceOverride): Service {
-  const { image, isRequired, healthCheckUrl, env, ports } = override;
+  const { image, isRequired, healthCheckUrl, env, ports, stopGraceSeconds } = override;
   const changed: Service = {
     ...service,
     ...(image !== undefined && { image }),
     ...(isRequired !== undefined && { isRequired }),
     ...(ports !== undefined && { ports }),
+    ...(stopGraceSeconds !== undefined && { stopGraceSeconds }),
     env: { ...service.env, ...env },
   };
   return healthCheckUrl === undefined ? changed : { ...changed, health: checkOf(changed, healthCheckUrl) };
