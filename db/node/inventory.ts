@@ -44,9 +44,3 @@ export async function cordonGpu(
   );
   return row?.cordoned ?? false;
 }
-
-/** Gives the caller's own login a new password, of 24 characters or more; false where it has none. */
-export async function rotateLogin(db: Executor, password: string): Promise<boolean> {
-  const [row] = await db.run<{ rotated: boolean }>(sql`select node.rotate_login(${password}) as rotated`);
-  return row?.rotated ?? false;
-}

@@ -7,6 +7,8 @@ export interface CancelRequest {
   task_id: string;
   fence: string;
   reason: string | null;
+  /** drained: it goes back to its queue, since its node is to be empty. Absent: cancelled. */
+  kind?: "cancelled" | "drained";
 }
 
 /** Not renewed: the lease had run out, or a newer life has taken over. */

@@ -35,6 +35,8 @@ export interface HostOptions {
   version: string;
   /** Told when another agent registered under this name. */
   onSuperseded: () => void;
+  /** Told when the database does not take this node's login. */
+  onRefused: (error: unknown) => void;
   log: Log;
 }
 
@@ -46,6 +48,7 @@ export async function createHost({
   name,
   version,
   onSuperseded,
+  onRefused,
   log,
 }: HostOptions): Promise<Service[]> {
   const slots = () => withGpuSlots(withCallSlots(values.slots, providers), inventory.gpus);
@@ -154,6 +157,7 @@ export async function createHost({
       inventory.registered();
     },
     onRequests: (open) => requests.take(open),
+    onRefused,
   });
   const agent = createAgent({
     source,

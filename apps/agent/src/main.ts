@@ -10,6 +10,7 @@ import { DroverError } from "@drover/domain/error";
 import { readProviders } from "./executor/llm/provider-config.ts";
 import { withKnownNames } from "./executor/llm/setting.ts";
 import { createHost } from "./host.ts";
+import { openLogin } from "./login.ts";
 import { checkSettings, settings } from "./setting.ts";
 
 const config = defineConfig({ settings, otherNames: ["DROVER_*"], check: checkSettings });
@@ -17,7 +18,15 @@ const config = defineConfig({ settings, otherNames: ["DROVER_*"], check: checkSe
 async function main(): Promise<number> {
   const env = withKnownNames(process.env);
   const { values, given, secrets, warnings } = config.read({ env });
-  const databaseUrl = values.databaseUrl ?? readFileSync(values.databaseUrlFile ?? "", "utf8").trim();
+  const stopping = stopSignal({ process });
+  const databaseUrl =
+    values.databaseUrl ??
+    (await openLogin({
+      file: values.databaseUrlFile ?? "",
+      rotateDays: values.isPooled ? 0 : values.loginRotateDays,
+      signal: stopping,
+      log: createLog({ app: "agent", level: values.logLevel, secrets }),
+    }));
   const providers = readProviders(values, { env, readFile: (path) => readFileSync(path, "utf8") });
   const hidden = [...secrets, new URL(databaseUrl).password, ...providers.flatMap(({ key }) => key ?? [])];
   const log = createLog({ app: "agent", level: values.logLevel, secrets: hidden });
@@ -28,11 +37,19 @@ async function main(): Promise<number> {
   // Two agents of one name would take turns in fencing each other off: the older one goes.
   const superseded = new AbortController();
   const onSuperseded = () => {
+    if (superseded.signal.aborted) return;
     log.error({ node: name }, "another agent runs under this node's name; set DROVER_AGENT_NODE to a name of its own");
     superseded.abort("superseded");
   };
-  const services = await createHost({ values, providers, databaseUrl, name, version: "0.1.0", onSuperseded, log });
-  const signal = AbortSignal.any([stopSignal({ process }), superseded.signal]);
+  const onRefused = (error: unknown) => {
+    if (superseded.signal.aborted) return;
+    const hint = `join anew with "drover node join --replace --token TOKEN", as ${name} or with DROVER_AGENT_NODE set to the name that joined`;
+    log.error({ node: name, error, hint }, "the database does not take this node's login");
+    superseded.abort("refused");
+  };
+  const version = "0.1.0";
+  const services = await createHost({ values, providers, databaseUrl, name, version, onSuperseded, onRefused, log });
+  const signal = AbortSignal.any([stopping, superseded.signal]);
   const { clean } = await runServices(services, { signal, stopSeconds: values.stopSeconds, log });
   if (superseded.signal.aborted) return 1;
   return clean ? 0 : 1;

@@ -1,5 +1,5 @@
 import type { ConfigFault } from "@drover/daemon/config-file";
-import { addresses, counts, flag, list, oneOf, seconds, text, url } from "@drover/daemon/kind";
+import { addresses, counts, flag, integer, list, oneOf, seconds, text, url } from "@drover/daemon/kind";
 import { logLevels } from "@drover/daemon/log";
 import type { Settings, SettingValues } from "@drover/daemon/setting";
 import { DroverError } from "@drover/domain/error";
@@ -18,7 +18,13 @@ export const settings = {
     name: "DROVER_AGENT_DATABASE_URL_FILE",
     kind: text(),
     optional: true,
-    doc: "File that holds it, read at start.",
+    doc: "File that holds it, read at start; its password is replaced there when it has become old.",
+  },
+  loginRotateDays: {
+    name: "DROVER_AGENT_LOGIN_ROTATE_DAYS",
+    kind: integer({ min: 0, max: 3650 }),
+    default: 30,
+    doc: "Age in days from which a start replaces the password in that file; 0: never. Not through a pooler, which may know passwords of its own.",
   },
   isPooled: {
     name: "DROVER_AGENT_DATABASE_POOLED",

@@ -1,5 +1,6 @@
 import type { Executor } from "@drover/db/client";
 import type { Wakeups } from "@drover/db/listen";
+import { isLoginRefused } from "@drover/db/node/login";
 import { describe, drain, held, type HeldClaim, leave, register } from "@drover/db/node/register";
 import type { NodeRequest, WantedReplica } from "@drover/db/node/replica";
 import { complete, fail } from "@drover/db/node/settle";
@@ -29,6 +30,8 @@ export interface NodeSourceOptions {
   /** Everything that this node is to keep, whenever it changed and after every registration. */
   onReplicas?: (replicas: WantedReplica[]) => void;
   onRequests?: (requests: NodeRequest[]) => void;
+  /** Told when the database does not accept this node's login (any more): it is of no use to go on. */
+  onRefused?: (error: unknown) => void;
 }
 
 export interface NodeSource extends Source<HeldClaim, Slots | undefined> {
@@ -52,10 +55,17 @@ export function createNodeSource({
   onHeld,
   onReplicas,
   onRequests,
+  onRefused,
 }: NodeSourceOptions): NodeSource {
   let life: { holderId: number; epoch: string } | undefined;
   let leaseSeconds = 30;
   let revision = "-1";
+  const refused = (error: unknown): { status: "superseded" } => {
+    if (!isLoginRefused(error)) throw error;
+    onRefused?.(error);
+    // What is in hand is stopped as if another one had taken the name.
+    return { status: "superseded" };
+  };
   const current = () => {
     if (life === undefined) throw new Error("the agent is not registered yet");
     return life;
@@ -70,6 +80,9 @@ export function createNodeSource({
         classes: null,
         version,
         ...facts(),
+      }).catch((error: unknown) => {
+        refused(error);
+        throw error;
       });
       life = { holderId: registered.holderId, epoch: registered.epoch };
       leaseSeconds = registered.leaseSeconds;
@@ -78,7 +91,7 @@ export function createNodeSource({
       return { leaseSeconds: registered.leaseSeconds };
     },
     async poll(free) {
-      const answer = await sync(db, current(), free ?? {}, wakeups?.isListening ?? false, revision);
+      const answer = await sync(db, current(), free ?? {}, wakeups?.isListening ?? false, revision).catch(refused);
       if (answer.status !== "ok") return answer;
       revision = answer.revision;
       if (answer.replicas !== undefined) onReplicas?.(answer.replicas);
@@ -87,7 +100,12 @@ export function createNodeSource({
         status: "ok",
         leaseSeconds: answer.leaseSeconds,
         claims: answer.claims,
-        cancels: answer.cancels.map((c) => ({ taskKey: c.task_id, fence: c.fence, reason: c.reason ?? "" })),
+        cancels: answer.cancels.map(({ task_id: taskKey, fence, reason, kind = "cancelled" }) => ({
+          taskKey,
+          fence,
+          reason: reason ?? "",
+          kind,
+        })),
         nextPollMs: answer.nextSyncMs,
         hasMore: answer.claims.length > 0,
       };
@@ -96,7 +114,8 @@ export function createNodeSource({
     fail: (batch) => fail(db, current(), batch),
     held: () => held(db, current().holderId),
     async leave() {
-      if (life !== undefined) await leave(db, life.holderId, life.epoch);
+      // Without a login there is nothing left to give back: its lease runs out.
+      if (life !== undefined) await leave(db, life.holderId, life.epoch).catch(refused);
     },
     async describe() {
       if (life !== undefined) await describe(db, life, facts());
@@ -108,8 +127,9 @@ export function createNodeSource({
       if (wakeups === undefined) return () => {};
       return wakeups.subscribe((hint) => {
         const [kind, what = ""] = hint.split(":", 2);
-        const isOurs = kind === "holder" ? Number(what) === life?.holderId : kind !== "class" || what in facts().slots;
-        if (isOurs) listener();
+        const isOurs =
+          (kind === "holder" && Number(what) === life?.holderId) || (kind === "class" && what in facts().slots);
+        if (isOurs || forAll.has(hint)) listener();
       });
     },
     get holderId() {
@@ -123,3 +143,6 @@ export function createNodeSource({
     },
   };
 }
+
+/** Hints that are for every node; the others are for the control plane. */
+const forAll = new Set(["due", "reconnected"]);

@@ -20,6 +20,8 @@ export interface CancelRequest {
   taskKey: string;
   fence: string;
   reason: string;
+  /** drained: it goes back to its queue, since its node is to be empty. Absent: cancelled. */
+  kind?: "cancelled" | "drained";
 }
 
 /** What one poll brings. */
