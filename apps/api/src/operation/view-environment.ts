@@ -11,7 +11,7 @@ import {
   viewReplica,
   viewService,
 } from "@drover/domain/environment/status";
-import { effectiveDeclaration } from "./wanted-services.ts";
+import { effectiveDeclaration, wantedServices } from "./wanted-services.ts";
 
 /** An environment as it is now: desired and observed, and what that comes to. */
 export interface SeenEnvironment {
@@ -75,7 +75,11 @@ function see(row: EnvironmentRow, known: readonly ServiceRow[], replicas: readon
     ];
   });
   const all = [...services, ...leaving];
-  const facts = { isDeleting, isRolling: row.is_rolling, pausedReason: row.paused_reason };
+  const facts = {
+    isDeleting,
+    isRolling: !isDeleting && isBehind(row, known, replicas),
+    pausedReason: row.paused_reason,
+  };
   return {
     row,
     ...viewEnvironment(
@@ -84,6 +88,17 @@ function see(row: EnvironmentRow, known: readonly ServiceRow[], replicas: readon
     ),
     services: all,
   };
+}
+
+/** Whether a replica has yet to get the newest spec or round. That it then proves itself is no news to who looks. */
+function isBehind(row: EnvironmentRow, known: readonly ServiceRow[], replicas: readonly ReplicaRow[]): boolean {
+  if (!row.is_rolling) return false;
+  const newest = new Map(wantedServices(row, known).map((wanted) => [wanted.spec.service.name, wanted]));
+  return replicas.some(({ service, wanted, is_leaving: isLeaving, spec_hash: specHash, round }) => {
+    const target = newest.get(service);
+    if (wanted === "gone" || isLeaving || target === undefined) return false;
+    return specHash !== target.specHash || round !== target.round;
+  });
 }
 
 function seeReplica(row: ReplicaRow): SeenReplica {

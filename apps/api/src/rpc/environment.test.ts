@@ -106,13 +106,6 @@ describe("an apply", () => {
     stop();
     await node.comply();
     await house.rollOut(name);
-    const { environment: ready } = await house.client.getEnvironment({ name });
-    expect(ready).toMatchObject({
-      state: EnvironmentState.CONVERGING,
-      message: "Replicas follow the newest generation.",
-    });
-    await house.age(10);
-    await house.rollOut(name);
     expect((await house.client.getEnvironment({ name })).environment).toMatchObject({
       state: EnvironmentState.READY,
       message: "Its service runs.",

@@ -48,7 +48,7 @@ export interface ServiceView extends ServiceFacts {
 
 export interface EnvironmentFacts {
   isDeleting: boolean;
-  /** Replicas still follow what was changed last. */
+  /** Replicas have yet to get what was changed last. */
   isRolling: boolean;
   pausedReason: string | null;
 }
