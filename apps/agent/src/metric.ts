@@ -47,4 +47,38 @@ export const metrics = {
     labels: ["action"],
   },
   swept: { name: "drover_agent_swept_total", type: "counter", help: "Leftovers of former lives that were removed." },
+  // By the names of the env-manager, whose place the agent takes.
+  serviceStarts: {
+    name: "env_manager_service_start_total",
+    type: "counter",
+    help: "Starts of services: success once one is healthy.",
+    labels: ["service_name", "status"],
+  },
+  serviceStops: {
+    name: "env_manager_service_stop_total",
+    type: "counter",
+    help: "Stops of services.",
+    labels: ["service_name", "status"],
+  },
+  failedServiceStarts: {
+    name: "env_manager_failed_service_starts_total",
+    type: "counter",
+    help: "Starts of services that failed, by reason.",
+    labels: ["service_name", "reason"],
+  },
+  activeServices: { name: "env_manager_active_services", type: "gauge", help: "Replicas that run and are healthy." },
+  serviceProbes: {
+    name: "env_manager_service_health_check_duration_seconds",
+    type: "histogram",
+    help: "How long health checks took.",
+    labels: ["service_name", "status"],
+    buckets: [0.1, 0.5, 1, 2.5, 5, 10, 30, 60],
+  },
+  dockerCalls: {
+    name: "env_manager_docker_api_duration_seconds",
+    type: "histogram",
+    help: "How long the container engine took.",
+    labels: ["operation", "status"],
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  },
 } as const satisfies MetricDeclarations;

@@ -91,7 +91,7 @@ describe("any node", () => {
       fc.property(wanted, containers, (desired, found) => {
         const { look, hasImage } = setup(desired);
         for (const at of [0, 100]) {
-          const { actions, strays } = look(found, at, { wasEngineAway: at === 100 });
+          const { actions, strays } = look(found, at, at === 100 ? { engineAwaySinceMs: 50 } : {});
           hasImage();
           const touched = [...actions, ...strays].flatMap((action) =>
             "containerId" in action ? action.containerId : [],

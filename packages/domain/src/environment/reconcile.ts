@@ -26,7 +26,8 @@ export interface ReconcileInput {
   /** Containers that were not as asked for when they were made: making them anew would not mend that. */
   unmendable: ReadonlySet<string>;
   isDriftMended: boolean;
-  wasEngineAway: boolean;
+  /** Since when the engine was away, where it was since the last look. */
+  engineAwaySinceMs?: number;
   /** Monotonic. */
   nowMs: number;
 }
@@ -66,7 +67,7 @@ export function reconcile(input: ReconcileInput): Reconciliation {
       health: found && health.get(runKey(found)),
       waitsFor: waitsFor(one, peers, (peer) => isUp(peer, chosen.get(peer.id), health)),
       stopsAfter: stopsAfter(one, peers, (peer) => chosen.get(peer.id)?.state === "running"),
-      wasEngineAway: input.wasEngineAway,
+      ...(input.engineAwaySinceMs !== undefined && { engineAwaySinceMs: input.engineAwaySinceMs }),
       isDriftMended: input.isDriftMended && !(found && input.unmendable.has(found.id)),
       nowMs,
     });

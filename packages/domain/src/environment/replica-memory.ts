@@ -65,6 +65,7 @@ export interface ReplicaMemory {
   run?: { key: string; sinceMs: number; healthySinceMs?: number };
   /** The run whose failure is counted already. */
   countedRun?: string;
+  countedAtMs?: number;
   /** Why it is not up, as a sentence. */
   trouble?: string;
   /** The engine has its image. */

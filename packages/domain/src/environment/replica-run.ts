@@ -41,7 +41,7 @@ export function watch(input: StepInput, before: ReplicaMemory, found: FoundConta
   const counted =
     memory.countedRun === key
       ? memory
-      : { ...memory, countedRun: key, trouble, tries: countFailure(memory.tries, restart, nowMs) };
+      : { ...memory, countedRun: key, countedAtMs: nowMs, trouble, tries: countFailure(memory.tries, restart, nowMs) };
   const state = isStarting ? "failed" : "unhealthy";
   if (restart.when === "never")
     return { memory: counted, status: { ...status(counted, state, trouble), isHealthy: false } };
@@ -56,24 +56,21 @@ export function watch(input: StepInput, before: ReplicaMemory, found: FoundConta
 
 /** Of a container that ended: whether and when it is started again. */
 export function takeEnd(input: StepInput, before: ReplicaMemory, found: FoundContainer): Step {
-  const { desired, nowMs, wasEngineAway } = input;
+  const { desired, nowMs, engineAwaySinceMs } = input;
   const { restart } = desired.spec.service;
   const key = runKey(found);
   const start: ReplicaAction = { kind: "start", containerId: found.id };
   const isWatched = before.run?.key === key;
+  const isCounted = before.countedRun === key;
   let memory = before;
-  if (wasEngineAway && isWatched && before.countedRun !== key) {
-    // It ended with its engine, which is no failure of its own.
-    memory = {
-      ...before,
-      countedRun: key,
-      trouble: "The container engine was away.",
-      tries: { ...before.tries, nextAtMs: nowMs },
-    };
-  } else if (before.countedRun !== key) {
+  if (isWatched && endedWithEngine(before, isCounted, engineAwaySinceMs)) {
+    const failures = Math.max(0, before.tries.failures - Number(isCounted));
+    const tries = { failures, nextAtMs: nowMs };
+    memory = { ...before, countedRun: key, countedAtMs: nowMs, trouble: "The container engine was away.", tries };
+  } else if (!isCounted) {
     const healthyMs = isWatched && before.run?.healthySinceMs !== undefined ? nowMs - before.run.healthySinceMs : 0;
     const tries = countFailure(forgive(before.tries, healthyMs), restart, nowMs);
-    memory = { ...before, countedRun: key, tries, trouble: endMessage(found) };
+    memory = { ...before, countedRun: key, countedAtMs: nowMs, tries, trouble: endMessage(found) };
     const hasFailed = found.exitCode !== 0;
     if (restart.when === "never" || (restart.when === "on-failure" && !hasFailed)) {
       // Remembered as counted at the far end of time, so that no later look starts it.
@@ -94,4 +91,11 @@ export function takeEnd(input: StepInput, before: ReplicaMemory, found: FoundCon
 function endMessage({ exitCode, isOutOfMemory }: FoundContainer): string {
   if (isOutOfMemory === true) return "Ended because its memory was used up.";
   return `Ended with exit code ${exitCode ?? "unknown"}.`;
+}
+
+/** Before an engine goes away in order it ends what runs, and may still tell of that. */
+const shutdownMs = 15_000;
+
+function endedWithEngine({ countedAtMs = 0 }: ReplicaMemory, isCounted: boolean, sinceMs: number | undefined): boolean {
+  return sinceMs !== undefined && (!isCounted || countedAtMs >= sinceMs - shutdownMs);
 }

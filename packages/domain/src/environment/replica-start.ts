@@ -18,8 +18,8 @@ export interface StepInput {
   waitsFor: readonly string[];
   /** Services that have to be stopped first. */
   stopsAfter: readonly string[];
-  /** The engine was away since the last look: what ended meanwhile ended with it. */
-  wasEngineAway: boolean;
+  /** Since when the engine was away, where it was since the last look: what ended about then ended with it. */
+  engineAwaySinceMs?: number;
   /** Whether a container that was changed by hand is replaced; otherwise it is only told. */
   isDriftMended: boolean;
   /** Monotonic. */

@@ -117,8 +117,16 @@ describe("one replica", () => {
     const { look } = setup([want({ restart: { ...restart, when: "never" } })]);
     look([find()], 0);
     const ended = [find({ state: "stopped", exitCode: 143 })];
-    expect(look(ended, 1, { wasEngineAway: true }).actions).toEqual([{ kind: "start", containerId: "c1" }]);
+    expect(look(ended, 1, { engineAwaySinceMs: 0 }).actions).toEqual([{ kind: "start", containerId: "c1" }]);
     expect(look(ended, 2).actions).toEqual([{ kind: "start", containerId: "c1" }]);
+    const told = setup([want({ restart: { ...restart, when: "never" } })]);
+    told.look([find()], 0);
+    expect(told.look(ended, 1000).actions).toEqual([]);
+    expect(told.look(ended, 600_000, { engineAwaySinceMs: 5000 }).actions).toHaveLength(1);
+    told.look([find({ startedAt: "t2" })], 600_001);
+    const later = [find({ startedAt: "t2", state: "stopped", exitCode: 1 })];
+    told.look(later, 600_002);
+    expect(told.look(later, 900_000, { engineAwaySinceMs: 800_000 }).actions).toEqual([]);
   });
 
   it.each([

@@ -73,7 +73,6 @@ export function createTestNode(desired: DesiredReplica[]) {
       freeStarts: 5,
       unmendable: new Set(),
       isDriftMended: true,
-      wasEngineAway: false,
       nowMs,
       ...input,
     });

@@ -1,0 +1,112 @@
+import type { WantedReplica } from "@drover/db/node/replica";
+import type { ReplicaAction } from "@drover/domain/environment/replica-memory";
+import type { Answer } from "../docker/answer.ts";
+import type { PullState } from "../docker/pull-progress.ts";
+import type { Puller } from "../docker/pull.ts";
+import { replicaLabels } from "../docker/replica-label.ts";
+import type { ServiceEngine } from "../docker/service-engine.ts";
+import { type ContainerRules, planContainer } from "./container.ts";
+import type { Resources } from "./resource.ts";
+
+export interface JobDeps {
+  engine: ServiceEngine;
+  puller: Puller;
+  resources: Resources;
+  rules: ContainerRules;
+}
+
+/** unknown: no answer came; the next look tells what became of it. */
+export type JobResult =
+  /** containerId: of a container that was made. */
+  { kind: "done"; containerId?: string } | { kind: "failed"; message: string } | { kind: "unknown"; message: string };
+
+export interface JobContext {
+  onPull: (text: string, state: PullState) => void;
+  signal: AbortSignal;
+}
+
+const done: JobResult = { kind: "done" };
+
+/** Does one thing for a replica. Whether it was of use only the next look at the engine tells. */
+export async function runJob(
+  deps: JobDeps,
+  wanted: WantedReplica,
+  action: ReplicaAction,
+  context: JobContext,
+): Promise<JobResult> {
+  const { engine } = deps;
+  switch (action.kind) {
+    case "fetch":
+      return fetchImage(deps, wanted, context);
+    case "create":
+      return createContainer(deps, wanted);
+    case "start":
+      return startContainer(deps, wanted, action.containerId);
+    case "stop":
+      return resultOf(await engine.stop(action.containerId, wanted.spec.service.stopGraceSeconds), "stopped");
+    case "remove":
+      return resultOf(await engine.remove(action.containerId), "removed");
+  }
+}
+
+async function fetchImage({ engine, puller }: JobDeps, wanted: WantedReplica, context: JobContext): Promise<JobResult> {
+  const { image, pull } = wanted.spec.service;
+  if (pull !== "always") {
+    const found = await engine.image(image);
+    if (found.ok) return done;
+    if (found.fault !== "missing") return { kind: "unknown", message: found.message };
+    if (pull === "never") {
+      return failed(`The image ${image} is not on this node, and its service never pulls. Build or load it there.`);
+    }
+  }
+  const pulled = await puller.pull(image, context.onPull, context.signal);
+  if (pulled.ok) return done;
+  if (pulled.fault === "unknown") return { kind: "unknown", message: pulled.message };
+  return failed(`The image ${image} could not be pulled: ${pulled.message}`);
+}
+
+async function createContainer(deps: JobDeps, wanted: WantedReplica): Promise<JobResult> {
+  const { engine, resources, rules } = deps;
+  const [ensured, plan] = await Promise.all([resources.ensure(wanted), planContainer(wanted, rules)]);
+  if (!plan.ok) return failed(plan.message);
+  if (!ensured.ok) return resultOf(ensured, "prepared");
+  const created = await engine.create(plan.name, plan.options);
+  if (created.ok) {
+    const { id } = created.value;
+    const started = await startContainer(deps, wanted, id);
+    return started.kind === "done" ? { ...started, containerId: id } : started;
+  }
+  if (created.fault !== "conflict") return resultOf(created, "created");
+  const found = await engine.inspect(plan.name);
+  // What it is and what becomes of it the next look at all containers tells.
+  if (found.ok && isOurs(found.value.Config.Labels ?? {}, wanted, rules.holder)) return done;
+  if (!found.ok && found.fault === "unknown") return { kind: "unknown", message: found.message };
+  return failed(
+    `The name ${plan.name} is taken by a container that is not this replica's. Remove or rename it: docker rm ${plan.name}.`,
+  );
+}
+
+async function startContainer(deps: JobDeps, wanted: WantedReplica, id: string): Promise<JobResult> {
+  const joined = await deps.resources.join(wanted, id);
+  const started = joined.ok ? await deps.engine.start(id) : joined;
+  if (started.ok) return done;
+  if (started.fault !== "unknown" && /network \S+ not found/i.test(started.message)) {
+    // It knows its network by an id that is no more: only a new container finds the new network of that name.
+    await deps.engine.remove(id);
+  }
+  return resultOf(started, "started");
+}
+
+function resultOf(answer: Answer<unknown>, what: string): JobResult {
+  if (answer.ok) return done;
+  if (answer.fault === "unknown") return { kind: "unknown", message: answer.message };
+  return failed(`The container could not be ${what}: ${answer.message}`);
+}
+
+function failed(message: string): JobResult {
+  return { kind: "failed", message };
+}
+
+function isOurs(labels: Record<string, string>, wanted: WantedReplica, holder: string): boolean {
+  return labels[replicaLabels.replica] === wanted.id && labels[replicaLabels.holder] === holder;
+}

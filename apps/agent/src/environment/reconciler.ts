@@ -1,0 +1,306 @@
+import { type Clock, systemClock } from "@drover/daemon/clock";
+import type { Log } from "@drover/daemon/log";
+import { createLoop } from "@drover/daemon/loop";
+import type { Metrics } from "@drover/daemon/metric";
+import type { Service } from "@drover/daemon/service";
+import type { ReplicaReport, WantedReplica } from "@drover/db/node/replica";
+import { reconcile, type ReplicaStep } from "@drover/domain/environment/reconcile";
+import { noteFailure, type ReplicaMemory, runKey } from "@drover/domain/environment/replica-memory";
+import { followEvents } from "../docker/event.ts";
+import type { Puller } from "../docker/pull.ts";
+import { replicaLabels } from "../docker/replica-label.ts";
+import type { ServiceEngine } from "../docker/service-engine.ts";
+import type { metrics as declarations } from "../metric.ts";
+import type { ProbeReplica } from "../request/probe.ts";
+import type { ContainerRules } from "./container.ts";
+import { createCutOff } from "./cut-off.ts";
+import { createTally } from "./tally.ts";
+import { createObserver, type Observed } from "./observe.ts";
+import { probe } from "./probe/probe.ts";
+import { createProber, type Watched } from "./prober.ts";
+import { reportOf } from "./report.ts";
+import { createReporter, type ReporterOptions } from "./reporter.ts";
+import { createResources } from "./resource.ts";
+import { createWork, type Done } from "./work.ts";
+
+export interface ReconcilerOptions {
+  engine: ServiceEngine;
+  /** The one through which the whole agent pulls. */
+  puller: Puller;
+  rules: ContainerRules;
+  /** Of the node protocol. */
+  send: ReporterOptions["send"];
+  metrics: Metrics<typeof declarations>["handles"];
+  log: Log;
+  /** The longest time between two looks at everything. */
+  periodMs?: number;
+  maxConcurrentStarts?: number;
+  /** Whether containers that were changed by hand are made anew; otherwise that is only told. */
+  isDriftMended?: boolean;
+  clock?: Clock;
+}
+
+export interface Reconciler extends Service {
+  /** Everything that this node is to keep. */
+  desire(replicas: readonly WantedReplica[]): void;
+  /** The control plane answered, and wants the next sync after so long. */
+  answered(nextSyncMs: number): void;
+  /** This node registered: everything has to be told again. */
+  registered(): void;
+  /** Makes the health check of a replica once. */
+  probe: ProbeReplica;
+}
+
+const engineAwayMs = 1000;
+
+/**
+ * Keeps the containers of this node's replicas as they should be: looks at all of them, compares with all that is
+ * wanted (domain/environment/reconcile), begins what follows, reports. It does so each period; an event of the engine, a
+ * probe, something done or a new wish only shorten the wait. Two looks never overlap; what is done runs beside them.
+ */
+export function createReconciler({
+  engine,
+  puller,
+  rules,
+  send,
+  metrics,
+  log,
+  periodMs = 5000,
+  maxConcurrentStarts = 5,
+  isDriftMended = true,
+  clock = systemClock,
+}: ReconcilerOptions): Reconciler {
+  const { holder } = rules;
+  let desired: Map<string, WantedReplica> | undefined;
+  let memories = new Map<string, ReplicaMemory>();
+  let containers: Observed[] = [];
+  let reports = new Map<string, ReplicaReport>();
+  let touched = new Set<string>();
+  const made = new Set<string>();
+  const unmendable = new Set<string>();
+  const digests = new Map<string, string>();
+  let fullAtMs = Number.NEGATIVE_INFINITY;
+  let isEngineAway = false;
+  let engineAwaySinceMs: number | undefined;
+  let hasNetworksLeft = false;
+  const stopping = new AbortController();
+
+  const wake = () => loop.wake();
+  const touch = (containerId: string) => {
+    touched.add(containerId);
+    wake();
+  };
+  const tally = createTally(metrics);
+  const cutOff = createCutOff({ now: () => clock.now() });
+  const reporter = createReporter({ send, log, clock });
+  const observer = createObserver({ engine, holder });
+  const resources = createResources({ engine, holder });
+  const work = createWork({ engine, puller, resources, rules, onDone: noteDone, onProgress: wake, log, clock });
+  const prober = createProber({
+    probe: (target, check) => probe(engine, target, check.probe, check.timeoutSeconds * 1000),
+    onChange: wake,
+    onProbed: tally.probed,
+    clock,
+  });
+
+  function noteDone(wanted: WantedReplica, { action, result, seconds }: Done): void {
+    const memory = memories.get(wanted.id);
+    tally.done(wanted, action, result, seconds);
+    if (memory !== undefined && result.kind === "done") {
+      if (action.kind === "fetch") memories.set(wanted.id, { ...memory, hasImage: true });
+      if (action.kind === "start" && memory.countedRun !== undefined)
+        memories.set(wanted.id, { ...memory, restarts: memory.restarts + 1 });
+    }
+    const isEnd = action.kind === "stop" || action.kind === "remove";
+    if (memory !== undefined && result.kind === "failed" && !isEnd)
+      memories.set(wanted.id, noteFailure(memory, wanted.spec.service.restart, result.message, clock.now()));
+    if (action.kind === "remove") hasNetworksLeft = true;
+    if (result.kind === "done" && result.containerId !== undefined) made.add(result.containerId);
+    if ("containerId" in action) touched.add(action.containerId);
+    wake();
+  }
+
+  async function look(): Promise<{ nextMs: number }> {
+    const isFull = clock.now() - fullAtMs >= periodMs * 0.9;
+    const [looking, busyBefore] = [touched, work.busy];
+    touched = new Set();
+    const observed = await observer.observe({ wanted: desired ?? new Map(), touched: looking, isFull });
+    if (stopping.signal.aborted) return { nextMs: periodMs };
+    if (observed === undefined) {
+      if (!isEngineAway) log.warn("the container engine gives no list; nothing is concluded from that");
+      isEngineAway = true;
+      engineAwaySinceMs ??= clock.now();
+      for (const id of looking) touched.add(id);
+      return { nextMs: Math.min(periodMs, engineAwayMs) };
+    }
+    if (isEngineAway) log.info("the container engine answers again");
+    isEngineAway = false;
+    if (isFull) fullAtMs = clock.now();
+    containers = observed;
+    const wakeAtMs = desired === undefined ? stopUnknown(observed) : await compare(desired, observed, busyBefore);
+    return { nextMs: Math.max(0, Math.min(fullAtMs + periodMs, wakeAtMs) - clock.now()) };
+  }
+
+  /** Before the first answer it is only known what must not go on for long without one. */
+  function stopUnknown(observed: readonly Observed[]): number {
+    let wakeAtMs = Number.POSITIVE_INFINITY;
+    for (const { id, state, labels, inspection } of observed) {
+      const afterSeconds = labels[replicaLabels.stopAfter];
+      if (state !== "running" || afterSeconds === undefined || work.busy.has(id)) continue;
+      const atMs = cutOff.stopAtMsByLabel(Number(afterSeconds));
+      if (clock.now() >= atMs) work.endStray({ kind: "stop", containerId: id }, graceOf(inspection));
+      else wakeAtMs = Math.min(wakeAtMs, atMs);
+    }
+    return wakeAtMs;
+  }
+
+  async function compare(
+    wanted: ReadonlyMap<string, WantedReplica>,
+    observed: readonly Observed[],
+    busyBefore: ReadonlySet<string>,
+  ): Promise<number> {
+    const nowMs = clock.now();
+    const isCutOff = (one: WantedReplica) => one.wanted === "running" && cutOff.stopAtMs(one) <= nowMs;
+    for (const { id, drift } of observed) if (made.delete(id) && drift.length > 0) unmendable.add(id);
+    const answer = reconcile({
+      desired: [...wanted.values()].map((one) => (isCutOff(one) ? { ...one, wanted: "stopped" as const } : one)),
+      found: observed,
+      memories,
+      health: prober.health,
+      // What ended while the engine was asked may have changed what it answered.
+      busy: new Set([...busyBefore, ...work.busy]),
+      freeStarts: maxConcurrentStarts - work.starts,
+      unmendable,
+      isDriftMended,
+      ...(engineAwaySinceMs !== undefined && { engineAwaySinceMs }),
+      nowMs,
+    });
+    engineAwaySinceMs = undefined;
+    memories = new Map(answer.steps.map(({ desired: { id }, memory }) => [id, memory]));
+    const byId = new Map(observed.map((one) => [one.id, one]));
+    for (const { desired: one, action } of answer.steps) {
+      const replica = wanted.get(one.id);
+      if (replica !== undefined && action !== undefined) work.begin(replica, action);
+    }
+    for (const stray of answer.strays) {
+      if ("containerId" in stray) work.endStray(stray, graceOf(byId.get(stray.containerId)?.inspection));
+      hasNetworksLeft = true;
+    }
+    prober.watch(watchedOf(answer.steps, wanted, byId));
+    await tell(answer.steps, wanted, byId, isCutOff);
+    if (hasNetworksLeft && work.busy.size === 0) {
+      hasNetworksLeft = false;
+      await resources.prune([...wanted.values()].filter((one) => one.wanted !== "gone"));
+    }
+    return Math.min(answer.wakeAtMs, ...[...wanted.values()].filter((one) => !isCutOff(one)).map(cutOff.stopAtMs));
+  }
+
+  async function tell(
+    steps: readonly ReplicaStep[],
+    wanted: ReadonlyMap<string, WantedReplica>,
+    byId: ReadonlyMap<string, Observed>,
+    isCutOff: (one: WantedReplica) => boolean,
+  ): Promise<void> {
+    const next = new Map<string, ReplicaReport>();
+    for (const step of steps) {
+      const { id } = step.desired;
+      const inspection = step.found && byId.get(step.found.id)?.inspection;
+      const digest = inspection && (await digestOf(inspection.Image));
+      const replica = wanted.get(id);
+      const pull = work.pullOf(id);
+      const before = reports.get(id);
+      const report = reportOf(step, {
+        inspection,
+        wallOf: (ms) => new Date(Math.round(wallStartMs + ms)),
+        ...(digest && { imageDigest: digest }),
+        ...(pull && { pull }),
+        ...(replica && isCutOff(replica) && { message: "Stopped, since the control plane cannot be reached." }),
+      });
+      const said = report ?? before;
+      if (said === undefined) continue;
+      next.set(id, said);
+      if (report !== undefined) tally.said(step.desired, before, report, step.found?.state === "running");
+    }
+    reports = next;
+    tally.active(steps.filter(({ status }) => status?.state === "running").length);
+    reporter.put([...next.values()]);
+  }
+
+  async function digestOf(imageId: string): Promise<string | undefined> {
+    if (!digests.has(imageId)) {
+      const answer = await engine.image(imageId);
+      if (answer.ok) digests.set(imageId, answer.value.digest ?? "");
+    }
+    return digests.get(imageId) || undefined;
+  }
+
+  // Told times must not jump with the wall clock from one report to the next.
+  const wallStartMs = Date.now() - clock.now();
+  const loop = createLoop({ name: "replicas", intervalMs: periodMs, jitter: 0, log, clock, run: look });
+  let following: Promise<void> = Promise.resolve();
+
+  return {
+    name: "replicas",
+    async start() {
+      following = followEvents({
+        engine,
+        labels: [`${replicaLabels.holder}=${holder}`, replicaLabels.replica],
+        onEvent: ({ containerId }) => touch(containerId),
+        onOpen() {
+          fullAtMs = Number.NEGATIVE_INFINITY;
+          wake();
+        },
+        onBreak: () => void (engineAwaySinceMs ??= clock.now()),
+        signal: stopping.signal,
+      });
+      await loop.start();
+    },
+    async stop(deadline) {
+      stopping.abort();
+      work.stop();
+      prober.stop();
+      reporter.stop();
+      await loop.stop(deadline);
+      await following;
+    },
+    desire(replicas) {
+      desired = new Map(replicas.map((one) => [one.id, one]));
+      wake();
+    },
+    answered(nextSyncMs) {
+      const wasCutOff = desired?.values().some((one) => cutOff.stopAtMs(one) <= clock.now()) === true;
+      cutOff.answered(nextSyncMs);
+      if (wasCutOff) wake();
+    },
+    registered: () => reporter.registered(),
+    async probe(replicaId, containerId) {
+      const check = desired?.get(replicaId)?.spec.service.health;
+      const inspection = containers.find(({ id }) => id === containerId)?.inspection;
+      if (check === undefined) return undefined;
+      if (inspection === undefined) return { isHealthy: false, message: "Not looked at yet.", details: {} };
+      const answer = await probe(engine, { containerId, inspection }, check.probe, check.timeoutSeconds * 1000);
+      return { ...answer, details: { probe: check.probe.kind } };
+    },
+  };
+}
+
+function watchedOf(
+  steps: readonly ReplicaStep[],
+  wanted: ReadonlyMap<string, WantedReplica>,
+  byId: ReadonlyMap<string, Observed>,
+): Map<string, Watched> {
+  const watched = new Map<string, Watched>();
+  for (const { desired, found } of steps) {
+    const check = wanted.get(desired.id)?.spec.service.health;
+    const inspection = found && byId.get(found.id)?.inspection;
+    if (!check || !inspection || found.state !== "running" || desired.wanted !== "running") continue;
+    watched.set(runKey(found), { containerId: found.id, inspection, check, service: desired.service });
+  }
+  return watched;
+}
+
+function graceOf(inspection: Observed["inspection"]): number {
+  // The typings leave it out.
+  const config = inspection?.Config as { StopTimeout?: number } | undefined;
+  return config?.StopTimeout ?? 10;
+}
