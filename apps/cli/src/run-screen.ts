@@ -4,15 +4,9 @@ import type { LayoutLine } from "./graph-layout.ts";
 import type { Output } from "./output.ts";
 import { groupDigits } from "./progress.ts";
 import { endedOf, layoutRun, runStateCell, runStepColumns, runStepRow } from "./run-view.ts";
+import { chooseShown, createScreen, type Screen } from "./screen.ts";
 import { cutText } from "./text-width.ts";
 import { stepStateWord } from "./word.ts";
-
-/** The graph of a run, drawn again in its place while it changes. */
-export interface RunScreen {
-  show(run: Run): void;
-  /** Ends the drawing, and leaves its last state. */
-  end(): void;
-}
 
 export interface RunScreenOptions {
   output: Output;
@@ -22,31 +16,19 @@ export interface RunScreenOptions {
   intervalMs?: number;
 }
 
-const mostLeft = 200;
-
-/** Makes the drawing; between changes it is drawn again so that durations tick. */
-export function createRunScreen({ output, remarkOf, intervalMs = 250 }: RunScreenOptions): RunScreen {
-  const live = output.live();
-  let last: Run | undefined;
+/** Makes the drawing. */
+export function createRunScreen({ output, remarkOf, intervalMs = 250 }: RunScreenOptions): Screen<Run> {
+  let steps = -1;
   let lines: LayoutLine[] = [];
-  const draw = () => {
-    if (last !== undefined) live.draw(renderRun(last, lines, { output, remarkOf, most: live.height - 3 }));
-  };
-  const timer = setInterval(draw, intervalMs);
-  return {
-    show(run) {
-      if (last?.steps.length !== run.steps.length) lines = layoutRun(run);
-      last = run;
-      draw();
+  return createScreen<Run>({
+    output,
+    intervalMs,
+    render(run, { most, isLast }) {
+      if (steps !== run.steps.length) lines = layoutRun(run);
+      steps = run.steps.length;
+      return renderRun(run, lines, { output, remarkOf: isLast ? () => "" : remarkOf, most });
     },
-    end() {
-      clearInterval(timer);
-      live.clear();
-      if (last === undefined) return;
-      const text = renderRun(last, lines, { output, remarkOf: () => "", most: mostLeft });
-      for (const line of text) output.line(line);
-    },
-  };
+  });
 }
 
 export interface RenderRunOptions {
@@ -63,17 +45,21 @@ export function renderRun(
   lines: readonly LayoutLine[],
   { output, remarkOf, most, nowMs = Date.now() }: RenderRunOptions,
 ): string[] {
-  const shown = chooseLines(run, lines, most);
+  const { shown, hidden } = chooseShown(lines, {
+    most,
+    ranks,
+    noun: "steps",
+    wordOf: ({ index }) => stepStateWord(run.steps[index]?.state ?? 0),
+  });
   const rows = shown.flatMap(({ index, prefix }) => {
     const step = run.steps[index];
     return step === undefined ? [] : [runStepRow(step, prefix, nowMs, remarkOf(step.id))];
   });
-  const hidden = lines.length - shown.length;
   return [
     headline(run, output, nowMs),
     "",
     ...output.tableLines(runStepColumns, rows),
-    ...(hidden > 0 ? [output.paint(hiddenText(run, lines, shown), "dim")] : []),
+    ...(hidden === undefined ? [] : [output.paint(hidden, "dim")]),
   ];
 }
 
@@ -92,17 +78,7 @@ function headline(run: Run, output: Output, nowMs: number): string {
     .join("  ");
 }
 
-/** What is under way or went wrong, then what comes next, then what is done; in the order of the drawing. */
-function chooseLines(run: Run, lines: readonly LayoutLine[], most: number): readonly LayoutLine[] {
-  if (lines.length <= most) return lines;
-  const rankOf = ({ index }: LayoutLine) => ranks[stepStateWord(run.steps[index]?.state ?? 0)] ?? 9;
-  const chosen = lines
-    .map((line, place) => ({ line, place, rank: rankOf(line) }))
-    .toSorted((a, b) => a.rank - b.rank || a.place - b.place)
-    .slice(0, Math.max(1, most - 1));
-  return chosen.toSorted((a, b) => a.place - b.place).map(({ line }) => line);
-}
-
+/** What is under way or went wrong, then what comes next, then what is done. */
 const ranks: Record<string, number> = {
   running: 0,
   waiting: 0,
@@ -112,15 +88,3 @@ const ranks: Record<string, number> = {
   completed: 3,
   skipped: 4,
 };
-
-function hiddenText(run: Run, lines: readonly LayoutLine[], shown: readonly LayoutLine[]): string {
-  const seen = new Set(shown.map(({ index }) => index));
-  const counts = new Map<string, number>();
-  for (const { index } of lines) {
-    if (seen.has(index)) continue;
-    const word = stepStateWord(run.steps[index]?.state ?? 0);
-    counts.set(word, (counts.get(word) ?? 0) + 1);
-  }
-  const parts = [...counts].map(([word, count]) => `${groupDigits(count)} ${word}`);
-  return `... and ${groupDigits(lines.length - shown.length)} steps more: ${parts.join(", ")}`;
-}
