@@ -94,16 +94,32 @@ export interface PlaceableReplicaRow {
   is_together: boolean;
 }
 
-/** Replicas without a node, oldest first. */
-export function unplacedReplicas(tx: Executor, limit: number, environmentId?: number): Promise<PlaceableReplicaRow[]> {
+/** Replicas without a node, by environment, oldest first. */
+export function unplacedReplicas(tx: Executor, limit: number): Promise<PlaceableReplicaRow[]> {
   return tx.run(sql`
     select ${placeable}
       from drover.replica r
       ${declared}
      where r.holder_id is null and r.wanted <> 'gone'
-       and (${environmentId ?? null}::integer is null or r.environment_id = ${environmentId ?? null}::integer)
      order by r.environment_id, r.id
      limit ${limit}`);
+}
+
+/** Replicas of environments that have no node yet, or those that a node has. */
+export function replicasToExplain(
+  db: Executor,
+  which: { environmentIds: readonly number[] } | { holderId: number },
+): Promise<PlaceableReplicaRow[]> {
+  const filter =
+    "holderId" in which
+      ? sql`r.holder_id = ${which.holderId} and not r.is_leaving`
+      : sql`r.holder_id is null and r.environment_id = any (${sql.param(which.environmentIds)}::integer[])`;
+  return db.run(sql`
+    select ${placeable}
+      from drover.replica r
+      ${declared}
+     where ${filter} and r.wanted <> 'gone'
+     order by r.environment_id, r.id`);
 }
 
 /** Replicas whose GPUs cannot be used any more, or are not as many as their service asks for now. */
@@ -136,6 +152,41 @@ const declared = sql`
     select (g.declaration ->> 'isTogether')::boolean as is_together
       from drover.environment_generation g
      where g.environment_id = r.environment_id and g.generation = r.generation) d on true`;
+
+/** What is known of a task that has to be placed. */
+export interface PlacedTaskFacts extends Pick<PendingRow, "namespace_id" | "class" | "executor" | "execution"> {
+  /** The node that it is placed on. */
+  node: string | null;
+  /** It ran before: its gang need not be whole. */
+  has_started: boolean;
+  /** Members of its gang that are pending, placed or run; null where it has none. */
+  gang_present: number | null;
+}
+
+/** Of a pending task; undefined where nothing of it has to be placed. */
+export async function placedTaskFacts(db: Executor, taskId: string): Promise<PlacedTaskFacts | undefined> {
+  const [row] = await db.run<PlacedTaskFacts>(sql`
+    select q.namespace_id, c.name as class, q.executor, ${placedExecution} as execution, h.name as node,
+           exists (select from drover.task_attempt a where a.task_id = t.id) as has_started,
+           case when t.execution -> 'gang' is not null then (
+             select count(*)
+               from (
+                 select r.task_id from drover.queue o join drover.task_ready r on r.queue_id = o.id
+                  where o.namespace_id = q.namespace_id and o.task_type = 'placed' and o.executor in ('docker', 'process')
+                 union
+                 select p.task_id from drover.task_placement p) m
+              cross join lateral (
+                select o.execution, o.namespace_id from drover.task o where o.id = m.task_id offset 0) o
+              where o.namespace_id = q.namespace_id and o.execution -> 'gang' ->> 'name' = t.execution -> 'gang' ->> 'name')::integer
+           end as gang_present
+      from drover.task t
+      join drover.queue q on q.id = t.queue_id and q.task_type = 'placed' and q.executor in ('docker', 'process')
+      join drover.class c on c.id = q.class_id
+      left join drover.task_placement p on p.task_id = t.id
+      left join drover.holder h on h.id = p.holder_id
+     where t.id = ${taskId}`);
+  return row;
+}
 
 /** A task and where it goes; tasks of one group go all or none. */
 export interface TaskPlace {

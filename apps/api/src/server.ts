@@ -30,6 +30,7 @@ import { createServingStates } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors.ts";
 import type { ObservedCall } from "./rpc/observe.ts";
 import { createRunWatch } from "./watch/run.ts";
+import { createPlaceLoop } from "./loop/place.ts";
 import { createScheduleLoop } from "./loop/schedule.ts";
 import { createSizeOptions } from "./rpc/size.ts";
 import { createValidation } from "./rpc/validate.ts";
@@ -164,6 +165,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
   const onAdvanced = (runs: number) => metrics.handles.runsAdvanced.inc(runs);
   const advance = createAdvanceLoop({ deps, wakeups, isListening: values.notify, log, definitions, onAdvanced });
   const environments = createEnvironmentLoop({ deps, log, wakeups, idleMs: values.notify ? 5000 : 1000 });
+  const placing = createPlaceLoop({ deps, wakeups, isListening: values.notify, log });
   const schedules = createScheduleLoop({ deps, log, wakeups, start: startRun });
   return [
     database,
@@ -172,6 +174,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
     createDrainLoop({ deps, log }),
     advance,
     environments,
+    placing,
     schedules,
     probe,
     front,

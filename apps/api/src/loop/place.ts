@@ -37,7 +37,8 @@ export function createPlaceLoop({
 }: PlaceLoopOptions): Service {
   const place = createPlace({ deps });
   let isHinted = true;
-  let isLeaving = false;
+  /** Something waits for what nodes say of their replicas. */
+  let isWatching = false;
   let restUntil = 0;
   const loop: Loop = createLoop({
     name: "place",
@@ -58,7 +59,7 @@ export function createPlaceLoop({
         if (!placed.isOurs) return { nextMs: 100 };
         report(placed, tookMs);
         ({ hasMore } = placed);
-        isLeaving = placed.leaving > 0;
+        isWatching = placed.leaving + placed.left > 0;
         if (placed.isRefused && !hasMore) {
           isHinted = true;
           return { nextMs: refusedMs };
@@ -86,7 +87,7 @@ export function createPlaceLoop({
           hint === "place" ||
           hint === "due" ||
           hint === "reconnected" ||
-          (isLeaving && hint.startsWith("environment:"));
+          (isWatching && hint.startsWith("environment:"));
         if (!isOurs) return;
         isHinted ||= hint !== "due";
         loop.wake();

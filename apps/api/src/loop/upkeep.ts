@@ -34,6 +34,8 @@ export function createLoops({
         const report = await sweep(deps.db);
         if (report === undefined) return;
         onSweep(report);
+        // The replicas of lost nodes are to be placed anew.
+        if (report.lost > 0) deps.waker.wake("place");
         if (report.lost + report.taken > 0) log.warn(report, "took back what silent holders held");
       },
     }),

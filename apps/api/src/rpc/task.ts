@@ -1,23 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import {
-  getTaskDetails,
-  listAttempts,
-  listTasks,
-  pendingFacts,
-  type TaskFilter,
-  type TaskRow,
-  type TaskStateName,
-} from "@drover/db/query/task";
+import { getTaskDetails, listAttempts, listTasks, type TaskFilter, type TaskStateName } from "@drover/db/query/task";
 import { findRunPlace } from "@drover/db/query/run";
 import { DroverError } from "@drover/domain/error";
 import { decodePageToken, encodePageToken } from "@drover/domain/page-token";
 import { graphAt } from "@drover/domain/workflow/graph-index";
-import { explainPending, type WaitingReason } from "@drover/domain/pending";
 import {
   type ListTasksRequest,
-  PendingSchema,
   SubmitVerdictSchema,
   type TaskService,
   TaskSpecSchema,
@@ -32,6 +22,7 @@ import type { SubmitTask } from "../operation/submit-task.ts";
 import type { TaskWatch } from "../watch/task.ts";
 import { callerOf } from "./caller.ts";
 import { readLogs } from "./task-log.ts";
+import { pendingOf } from "./task-pending.ts";
 import { stateNumbers, taskDetailMessage, taskMessage } from "./task-message.ts";
 import { draftOf } from "./task-spec.ts";
 import type { Validation } from "./validate.ts";
@@ -86,7 +77,7 @@ export function taskService({
       if (row === undefined) throw taskNotFound(id);
       const task = taskDetailMessage(row, await listAttempts(db, key));
       if (row.run_id !== null) task.step = await stepIdOf(deps, definitions, row.run_id, row.step_number);
-      const pending = await pendingOf(deps, row);
+      const pending = await pendingOf(deps.db, row);
       return { task: pending === undefined ? task : Object.assign(task, { pending }) };
     },
 
@@ -153,36 +144,6 @@ async function stepIdOf({ db }: Deps, definitions: DefinitionCache, runKey: stri
   if (place === undefined || number === null) return "";
   const { definition } = await definitions(db, place.version_id);
   return graphAt(definition, place.body)?.steps[number]?.id ?? "";
-}
-
-/** Why a task does not run yet, as a message; undefined once it runs or has ended. */
-async function pendingOf(deps: Deps, row: TaskRow) {
-  if (row.state !== "pending" && row.state !== "waiting") return undefined;
-  const facts = await pendingFacts(deps.db, row.key);
-  if (facts === undefined) return undefined;
-  const answer = explainPending({
-    state: row.state,
-    ...(row.waiting_reason !== null && { waitingReason: row.waiting_reason as WaitingReason }),
-    ...(row.waiting_until && { untilAt: row.waiting_until }),
-    ...(row.blocker !== null && { blocker: row.blocker }),
-    className: row.class,
-    classPaused: facts.paused,
-    ...(facts.concurrency_limit !== null && { classLimit: facts.concurrency_limit }),
-    classRunning: Number(facts.running),
-    executor: row.executor,
-    taskType: row.type,
-    liveHolders: Number(facts.live_holders),
-    ahead: Number(facts.ahead),
-  });
-  return (
-    answer &&
-    create(PendingSchema, {
-      reason: answer.reason,
-      message: answer.message,
-      ahead: BigInt(facts.ahead),
-      ...(row.waiting_until && { until: timestampFromDate(row.waiting_until) }),
-    })
-  );
 }
 
 /** What a page token is bound to: everything of the request but the page itself. */
