@@ -83,7 +83,7 @@ describe.skipIf(engine.missing !== undefined || node === undefined)(`the engine 
       Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
       Labels: labels,
       Tty: true,
-      HostConfig: { ...hostConfig, CapDrop: ["ALL"] },
+      HostConfig: { ...hostConfig, CapDrop: ["ALL"], NetworkMode: "none" },
     });
     try {
       await container.start();

@@ -1,0 +1,64 @@
+import { sql } from "drizzle-orm";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { defineConfig } from "@drover/daemon/config";
+import { createLog } from "@drover/daemon/log";
+import { openDatabase } from "@drover/db/client";
+import { createTestDatabase } from "@drover/db/testing";
+import { DroverError } from "@drover/domain/error";
+import { temporaryFolder } from "./executor/testing.ts";
+import { fakeNvidiaSmi } from "./gpu/testing.ts";
+import { createHost } from "./host.ts";
+import { checkSettings, settings } from "./setting.ts";
+
+const config = defineConfig({ settings, otherNames: ["DROVER_*"], check: checkSettings });
+
+describe("an agent's host", () => {
+  it("tells its GPUs, by the settings of its operator: facts, slots, places", async () => {
+    const database = await createTestDatabase();
+    const db = openDatabase({ url: database.url, maxConnections: 1 });
+    const log = createLog({ app: "test", level: "silent" });
+    const { values } = config.read({
+      env: {
+        DROVER_AGENT_DATABASE_URL: database.url,
+        DROVER_AGENT_DOCKER: "false",
+        DROVER_AGENT_PROCESS: "true",
+        DROVER_AGENT_LISTEN: "127.0.0.1:0",
+        DROVER_AGENT_TASK_DIR: temporaryFolder(),
+        DROVER_AGENT_NVIDIA_SMI: fakeNvidiaSmi({ gpus: [{ uuid: "GPU-host-a" }, { uuid: "GPU-host-b" }] }).path,
+        DROVER_AGENT_ROCM_SMI: "/no/such/program",
+        DROVER_AGENT_GPU_SHARING: "GPU-host-b=3",
+      },
+    });
+    const options = {
+      databaseUrl: database.url,
+      name: "host",
+      version: "test",
+      onSuperseded: () => {},
+      onRefused: () => {},
+      log,
+    };
+    const services = await createHost({ values, providers: [], ...options });
+    for (const service of services) await service.start();
+    onTestFinished(async () => {
+      for (const service of services.toReversed()) await service.stop(AbortSignal.timeout(5000));
+      await db.close();
+      await database.drop();
+    });
+    const gpus = () => db.run(sql`select uuid, kind, slot_count as slots from drover.gpu order by uuid`);
+    await expect.poll(gpus).toEqual([
+      { uuid: "GPU-host-a", kind: "whole", slots: 1 },
+      { uuid: "GPU-host-b", kind: "shared", slots: 3 },
+    ]);
+    const [holder] = await db.run<{ slots: object; facts: object }>(sql`select slots, facts from drover.holder`);
+    expect(holder).toMatchObject({
+      slots: { cpu_short: 4, cpu_long: 2, gpu: 4, gpu_slurm: 4 },
+      facts: { gpu_count: "2", gpu_slots: "4" },
+    });
+  });
+
+  it("is refused a sharing of GPUs that cannot be read, by the name of the setting", () => {
+    const env = { DROVER_AGENT_DATABASE_URL: "postgres://localhost/drover", DROVER_AGENT_GPU_SHARING: "*L4*=0" };
+    expect(() => config.read({ env })).toThrow(DroverError);
+    expect(() => config.read({ env })).toThrow(/DROVER_AGENT_GPU_SHARING.*1 to 48/);
+  });
+});
