@@ -1,3 +1,4 @@
+import { replicaLifecycle } from "@drover/domain/environment/lifecycle";
 import { canMove, isFinal, type TaskState, taskLifecycle } from "@drover/domain/task";
 import { sql } from "drizzle-orm";
 import * as fc from "fast-check";
@@ -245,6 +246,8 @@ describe("the CHECK constraints", () => {
     ["holder_state_is_known", ["ready", "draining", "lost"]],
     ["task_attempt_outcome_is_known", ["failed", "lost", "released"]],
     ["task_key_kind_is_known", ["id", "idempotency"]],
+    ["replica_status_state_is_known", Object.keys(replicaLifecycle.states)],
+    ["replica_wanted_is_known", ["running", "stopped", "gone"]],
   ])("%s allows what the domain knows", async (name, expected) => {
     const [row] = await house.db.run<{ definition: string }>(sql`
       select pg_get_constraintdef(c.oid) as definition

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { environmentLifecycle, replicaLifecycle } from "./environment/lifecycle.ts";
 import { type Lifecycle, renderLifecycle } from "./lifecycle.ts";
 import { taskLifecycle } from "./task.ts";
 import { runLifecycle, stepLifecycle } from "./workflow/lifecycle.ts";
@@ -7,6 +8,8 @@ const lives: [string, Lifecycle][] = [
   ["task", taskLifecycle],
   ["run", runLifecycle],
   ["step", stepLifecycle],
+  ["replica", replicaLifecycle],
+  ["environment", environmentLifecycle],
 ];
 
 describe.each(lives)("the life of a %s", (_, { states, transitions }) => {
@@ -38,11 +41,17 @@ describe.each(lives)("the life of a %s", (_, { states, transitions }) => {
 });
 
 describe("final states", () => {
-  it("are left by hand only: by a redrive, a resume or a rerun", () => {
+  it("are left by hand only: by a redrive, a resume, a rerun, a start or an apply", () => {
     const leaving = lives.flatMap(([, { states, transitions }]) =>
       transitions.filter(({ from }) => from !== null && states[from]?.isFinal === true),
     );
-    expect([...new Set(leaving.map(({ cause }) => cause))].toSorted()).toEqual(["redrive", "rerun", "resume"]);
+    expect([...new Set(leaving.map(({ cause }) => cause))].toSorted()).toEqual([
+      "apply",
+      "redrive",
+      "rerun",
+      "resume",
+      "start",
+    ]);
   });
 });
 
