@@ -1,9 +1,11 @@
 import { inventory, type InventoryGpu } from "@drover/db/node/inventory";
+import { report } from "@drover/db/node/replica";
 import { register } from "@drover/db/node/register";
 import { sync } from "@drover/db/node/sync";
 import { findClass } from "@drover/db/query/class";
 import { ensureQueue } from "@drover/db/query/queue";
 import { openTestQueue, type TestHolder, type TestQueue } from "@drover/db/testing-queue";
+import type { Service } from "@drover/domain/environment/declaration";
 import type { Execution } from "@drover/domain/execution";
 import { sql } from "drizzle-orm";
 import { createPlace, type Placed, type PlaceOptions } from "./place.ts";
@@ -19,6 +21,16 @@ export interface TestFleet {
   ): Promise<TestHolder>;
   /** Submits a task of class gpu; its key. */
   task(execution?: Partial<Execution>, options?: { priority?: number; className?: string }): Promise<string>;
+  /** An environment of services, each with one replica; the replicas' ids by service. */
+  environment(
+    name: string,
+    services: Record<string, Partial<Service>>,
+    options?: { isTogether?: boolean },
+  ): Promise<Record<string, string>>;
+  /** The wanted replicas of a service, as `node state`, oldest first; leaving ones in brackets. */
+  replicas(service: string): Promise<string[]>;
+  /** The replica runs, as its node would say. */
+  says(holder: TestHolder, replicaId: string, state?: "running" | "gone"): Promise<boolean>;
   place(options?: Omit<PlaceOptions, "deps">): Promise<Placed>;
   /** What the node claims when it syncs. */
   claim(holder: TestHolder): Promise<{ task_id: string; fence: string; gpus: string[] }[]>;
@@ -76,6 +88,38 @@ export async function openTestFleet(): Promise<TestFleet> {
       if (key === undefined) throw new Error("expected a key of the task that was submitted");
       return key;
     },
+    async environment(name, services, { isTogether = false } = {}) {
+      const { namespaceId } = context;
+      const [environment] = await db.run<{ id: number }>(sql`
+        insert into drover.environment (namespace_id, name, generation) values (${namespaceId}, ${name}, 1) returning id`);
+      const id = environment?.id ?? 0;
+      await db.run(sql`
+        insert into drover.environment_generation (environment_id, generation, source, declaration, actor)
+        values (${id}, 1, '', ${JSON.stringify({ name, isTogether })}::json, 'test')`);
+      const ids: Record<string, string> = {};
+      for (const [service, rest] of Object.entries(services)) {
+        const spec = JSON.stringify({ service: testService(service, rest), networks: [], volumes: [] });
+        const [row] = await db.run<{ id: string }>(sql`
+          with service as (
+            insert into drover.service (environment_id, name) values (${id}, ${service}) returning id
+          )
+          insert into drover.replica (id, namespace_id, environment_id, service_id, number, generation, spec, spec_hash)
+          select drover.next_id(), ${namespaceId}, ${id}, s.id, 1, 1, ${spec}::json, 'hash' from service s returning id`);
+        ids[service] = row?.id ?? "";
+      }
+      return ids;
+    },
+    async replicas(service) {
+      const rows = await db.run<{ line: string }>(sql`
+        select case when r.is_leaving then '(' || coalesce(h.name, '-') || ' ' || r.wanted || ')'
+                    else coalesce(h.name, '-') || ' ' || r.wanted end as line
+          from drover.replica r
+          join drover.service s on s.id = r.service_id and s.name = ${service}
+          left join drover.holder h on h.id = r.holder_id
+         order by r.id`);
+      return rows.map(({ line }) => line);
+    },
+    says: (holder, replicaId, state = "running") => report(db, holder, [{ replicaId, state }]),
     place: (options = {}) => createPlace({ deps: { db }, ...options })(),
     async claim(holder) {
       const answer = await sync(db, holder, { gpu: 4 }, false);
@@ -118,6 +162,31 @@ export async function openTestFleet(): Promise<TestFleet> {
     close: () => queue.close(),
   };
   return fleet;
+}
+
+/** A service that asks for nothing, but as told. */
+export function testService(name: string, rest: Partial<Service> = {}): Service {
+  return {
+    name,
+    image: "busybox",
+    pull: "missing",
+    env: {},
+    ports: [],
+    mounts: [],
+    networks: [],
+    dependsOn: [],
+    isRequired: true,
+    restart: { when: "always", baseDelaySeconds: 1, maxDelaySeconds: 60 },
+    resources: {},
+    replicas: 1,
+    placement: { labels: {}, notLabels: {}, tolerates: [], strategy: "binpack", models: [] },
+    update: { maxUnavailable: 1, healthySeconds: 1, onFailure: "pause" },
+    onDisconnect: { kind: "stop" },
+    stopGraceSeconds: 10,
+    isReadOnlyRoot: false,
+    labels: {},
+    ...rest,
+  };
 }
 
 /** A whole GPU of 80 GB as nodes tell of it. */
