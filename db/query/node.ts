@@ -139,3 +139,25 @@ export function listNodeTasks(db: Executor, holderId: number): Promise<NodeTaskR
       from lease l join drover.task t on t.id = l.task_id left join usual u on u.queue_id = l.queue_id
      order by l.task_id`);
 }
+
+export interface NodeReplicaRow {
+  id: string;
+  /** As environment/service/number. */
+  name: string;
+  /** How long it took to become healthy the last time; null: not known. */
+  start_seconds: number | null;
+}
+
+/** What a node keeps running. */
+export function listNodeReplicas(db: Executor, holderId: number): Promise<NodeReplicaRow[]> {
+  return db.run(sql`
+    select r.id, e.name || '/' || s.name || '/' || r.number as name,
+           case when r.wanted = 'stopped' then 0
+                when t.healthy_since >= t.started_at then extract(epoch from t.healthy_since - t.started_at)::float8 end as start_seconds
+      from drover.replica r
+      join drover.service s on s.id = r.service_id
+      join drover.environment e on e.id = r.environment_id
+      left join drover.replica_status t on t.replica_id = r.id
+     where r.holder_id = ${holderId} and r.wanted <> 'gone'
+     order by e.name, s.name, r.number`);
+}

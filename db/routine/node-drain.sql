@@ -1,12 +1,5 @@
--- What was placed on a node and not claimed yet is placed anew, elsewhere.
-create or replace function drover.unplace(p_holder_id integer) returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  delete from drover.task_placement p where p.holder_id = p_holder_id and p.fence is null;
-$$;
-
--- Nothing new for a node; what runs there goes on. A further call changes the reason only. False: there is no such node.
+-- Nothing new for a node; what runs there goes on, and what was only placed there is placed elsewhere (place.sql). A
+-- further call changes the reason only. False: there is no such node.
 create or replace function drover.cordon_node(p_holder_id integer, p_reason text, p_actor text) returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -21,7 +14,6 @@ begin
   if not found then
     return false;
   end if;
-  perform drover.unplace(p_holder_id);
   if node.is_new then
     insert into drover.event (id, namespace_id, kind, actor, data)
     values (drover.next_id(), node.namespace_id, 'node.cordoned', p_actor,
@@ -74,7 +66,6 @@ begin
   if not found then
     return false;
   end if;
-  perform drover.unplace(p_holder_id);
   insert into drover.event (id, namespace_id, kind, actor, data)
   values (drover.next_id(), node.namespace_id, 'node.draining', p_actor,
     json_build_object('name', node.name, 'seconds', p_seconds, 'reason', node.cordon_reason));

@@ -22,7 +22,7 @@ begin
      set removed_at = null, joined_at = case when h.removed_at is null then h.joined_at else now() end
   returning h.id into node_id;
   role_name := drover.node_role(node_id);
-  perform pg_advisory_xact_lock(1146244950, 3);
+  perform pg_advisory_xact_lock(1146244950, 4);
   if exists (select from pg_roles where rolname = role_name) then
     execute format('alter role %I login password %L', role_name, p_password);
   else
@@ -44,9 +44,12 @@ declare
   role_name text := drover.node_role(p_holder_id);
   node record;
 begin
-  perform pg_advisory_xact_lock(1146244950, 3);
+  perform pg_advisory_xact_lock(1146244950, 4);
   update drover.holder h
-     set login = null, epoch = h.epoch + 1, state = 'lost', lost_at = coalesce(h.lost_at, now())
+     -- It may be cut off and at work still: it counts as lost from the end of its lease.
+     set login = null, epoch = h.epoch + 1, state = 'lost', lost_at = coalesce(h.lost_at, (
+           select l.expires_at + c.lease_margin_seconds * interval '1 second'
+             from drover.holder_lease l cross join drover.control c where l.holder_id = h.id), now())
    where h.id = p_holder_id and h.login is not null
   returning h.namespace_id, h.name into node;
   if not found then
@@ -91,7 +94,7 @@ as $$
 declare
   role_name text := drover.node_role(p_holder_id);
 begin
-  perform pg_advisory_xact_lock(1146244950, 3);
+  perform pg_advisory_xact_lock(1146244950, 4);
   if exists (select from pg_roles where rolname = role_name)
      and not exists (select from drover.holder h where h.id = p_holder_id and h.login is not null) then
     execute format('revoke all on database %I from %I', current_database(), role_name);

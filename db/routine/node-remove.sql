@@ -1,6 +1,7 @@
--- Forgets a node: its login, its GPUs, and what it was to keep running, which is placed elsewhere. Its row stays for the
--- attempts that ran there. `busy`: it lives and holds work, and nothing was done; null: there is no such node. What a
--- node that lives still runs is handed on when its lease has run out (drover.end_drains), for it may be cut off.
+-- Forgets a node: its login, its GPUs, and all that it was told. Its row stays for the attempts that ran there; its
+-- replicas are placed elsewhere (drover.move_replicas). `busy`: it lives and holds work, and nothing was done; null: there
+-- is no such node. What a node that lives still runs is handed on when its lease has run out (drover.end_drains), for it
+-- may be cut off.
 create or replace function drover.remove_node(p_holder_id integer, p_force boolean, p_actor text) returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -26,14 +27,8 @@ begin
          cordoned_at = null, cordon_reason = null, drain_requested_at = null, drain_deadline_at = null, images = '{}', models = '{}',
          revision = h.revision + 1
    where h.id = p_holder_id;
-  perform drover.unplace(p_holder_id);
   delete from drover.gpu g where g.holder_id = p_holder_id;
   delete from drover.node_request q where q.holder_id = p_holder_id;
-  perform pg_notify('drover_wake', 'environment:' || r.environment_id)
-     from (select distinct r.environment_id from drover.replica r where r.holder_id = p_holder_id) r;
-  delete from drover.replica r where r.holder_id = p_holder_id and (r.wanted = 'gone' or r.is_leaving);
-  delete from drover.replica_status t using drover.replica r where r.id = t.replica_id and r.holder_id = p_holder_id;
-  update drover.replica r set holder_id = null, placed_at = null, updated_at = now() where r.holder_id = p_holder_id;
   insert into drover.event (id, namespace_id, kind, actor, data)
   values (drover.next_id(), node.namespace_id, 'node.removed', p_actor, json_build_object('name', node.name, 'isForced', p_force));
   perform drover.end_drains();

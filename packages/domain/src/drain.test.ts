@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { drainSeconds, taskSeconds } from "./drain.ts";
+import { drainSeconds, replicaSeconds, taskSeconds } from "./drain.ts";
 
 const task = { elapsedSeconds: 30, limitSeconds: 300, deadlineSeconds: 600 };
 
@@ -16,6 +16,13 @@ describe("taskSeconds", () => {
   it("expects no more than the deadline, and nothing less than now", () => {
     expect(taskSeconds({ ...task, deadlineSeconds: 60 })).toBe(60);
     expect(taskSeconds({ ...task, elapsedSeconds: 400 })).toBe(0);
+  });
+});
+
+describe("replicaSeconds", () => {
+  it("expects a replacement to start as fast as the replica did, before the deadline", () => {
+    expect(replicaSeconds({ startSeconds: 3.5, deadlineSeconds: 600 })).toBe(4);
+    expect(replicaSeconds({ deadlineSeconds: 5 })).toBe(5);
   });
 });
 

@@ -31,6 +31,18 @@ export function taskSeconds({
   return Math.ceil(Math.min(left, deadlineSeconds));
 }
 
+/** How long a replica will probably hold a node up: until its replacement is healthy. */
+export function replicaSeconds({
+  startSeconds = 10,
+  deadlineSeconds,
+}: {
+  /** What its last start took; absent: not known. */
+  startSeconds?: number | undefined;
+  deadlineSeconds: number;
+}): number {
+  return Math.ceil(Math.min(startSeconds, deadlineSeconds));
+}
+
 /** How long a drain will take: everything leaves at once, and at the deadline at the latest. */
 export function drainSeconds(items: readonly { expectedSeconds: number }[], deadlineSeconds: number): number {
   return Math.min(

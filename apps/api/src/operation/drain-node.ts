@@ -1,8 +1,9 @@
-import { drainNode as drain, listNodeTasks } from "@drover/db/query/node";
-import { type DrainEstimate, drainSeconds, taskSeconds } from "@drover/domain/drain";
+import { drainNode as drain, listNodeReplicas, listNodeTasks } from "@drover/db/query/node";
+import { type DrainEstimate, drainSeconds, replicaSeconds, taskSeconds } from "@drover/domain/drain";
 import { formatTaskKey } from "@drover/domain/task-id";
 import type { Caller, Deps } from "./context.ts";
 import { findNode, nodeNotFound } from "./find-node.ts";
+import { explainDrain } from "./place/explain.ts";
 
 export interface DrainDraft {
   /** 0: ten minutes. */
@@ -33,16 +34,26 @@ export async function drainNode(
 }
 
 async function estimate(deps: Deps, holderId: number, deadlineSeconds: number): Promise<DrainEstimate[]> {
+  const places = await explainDrain(deps.db, holderId);
+  const replicas = await listNodeReplicas(deps.db, holderId);
   const tasks = await listNodeTasks(deps.db, holderId);
-  return tasks.map((task) => ({
-    kind: "task" as const,
-    name: task.name ?? formatTaskKey(BigInt(task.task_id)),
-    expectedSeconds: taskSeconds({
-      elapsedSeconds: task.elapsed_seconds,
-      usualSeconds: task.median_seconds ?? undefined,
-      limitSeconds: task.timeout_seconds,
-      deadlineSeconds,
-    }),
-    rejections: [],
-  }));
+  return [
+    ...replicas.map(({ id, name, start_seconds: startSeconds }) => ({
+      kind: "replica" as const,
+      name,
+      ...(places.get(id) ?? { rejections: [] }),
+      expectedSeconds: replicaSeconds({ startSeconds: startSeconds ?? undefined, deadlineSeconds }),
+    })),
+    ...tasks.map((task) => ({
+      kind: "task" as const,
+      name: task.name ?? formatTaskKey(BigInt(task.task_id)),
+      expectedSeconds: taskSeconds({
+        elapsedSeconds: task.elapsed_seconds,
+        usualSeconds: task.median_seconds ?? undefined,
+        limitSeconds: task.timeout_seconds,
+        deadlineSeconds,
+      }),
+      rejections: [],
+    })),
+  ];
 }
