@@ -139,13 +139,13 @@ export function createAgent({
       const message = `This node has no executor "${claim.executor}".`;
       return void finish(one, Promise.resolve({ state: "failed", errorClass: "released", message }));
     }
-    const missing = gpus && missingGpus(claim, findGpu);
-    if (missing !== undefined)
-      return void finish(one, Promise.resolve({ state: "failed", errorClass: "gpu_lost", message: missing }));
+    const unusable = gpus && missingGpus(claim, findGpu);
+    if (unusable !== undefined)
+      return void finish(one, Promise.resolve({ state: "failed", errorClass: "gpu_lost", message: unusable }));
     log.info({ task: request.taskId, attempt: request.attempt, executor: claim.executor }, "attempt started");
     // What went to another holder while this node was cut off may still be on its way out.
     const others = hand.values().filter((other) => other !== one && other.places.some((p) => one.places.includes(p)));
-    const endings = [...others.map(({ ended: { promise } }) => promise)];
+    const endings = others.map(({ ended }) => ended.promise).toArray();
     const run = startAfter(endings, request, () => executor.start(request, sinkOf(one)));
     attach(one, run);
     void finish(one, run.outcome);

@@ -11,6 +11,7 @@ import { appendLog } from "@drover/db/node/settle";
 import { createAgent } from "./agent.ts";
 import { connect } from "./docker/connect.ts";
 import { createEngine } from "./docker/engine.ts";
+import { listImageNames } from "./docker/image-list.ts";
 import { createPuller } from "./docker/pull.ts";
 import { createContainerReader } from "./docker/reader.ts";
 import { createDockerExecutor } from "./executor/docker.ts";
@@ -71,7 +72,7 @@ export async function createHost({
   const puller = createPuller({ engine });
   const { inventory, watch } = await createPossessions({
     values,
-    docker,
+    listImages: values.docker ? () => listImageNames(docker) : undefined,
     db,
     life: () => source,
     metrics,

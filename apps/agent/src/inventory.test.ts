@@ -51,7 +51,7 @@ async function setup(
   const lost: LostGpu[][] = [];
   const changes: (readonly FoundGpu[])[] = [];
   let reports = 0;
-  const engine = { answer: options.images ?? ({ ok: true, value: [] } as Answer<string[]>) };
+  const engine: { answer: Answer<string[]> } = { answer: options.images ?? { ok: true, value: [] } };
   const inventory = await createInventory({
     findGpus: createGpuFinder({
       nvidiaSmi: program.path,

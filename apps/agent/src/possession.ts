@@ -3,8 +3,7 @@ import type { Log } from "@drover/daemon/log";
 import type { Metrics } from "@drover/daemon/metric";
 import type { Executor } from "@drover/db/client";
 import { cordonGpu, inventory as sendInventory } from "@drover/db/node/inventory";
-import type Docker from "dockerode";
-import { listImageNames } from "./docker/image-list.ts";
+import type { Answer } from "./docker/answer.ts";
 import type { FoundGpu } from "./gpu/found.ts";
 import { createGpuFinder } from "./gpu/inventory.ts";
 import { parseSharing } from "./gpu/sharing.ts";
@@ -14,14 +13,12 @@ import type { metrics as declarations } from "./metric.ts";
 import { listModelFiles } from "./model-file.ts";
 import type { settings } from "./setting.ts";
 
-type Values = Pick<
-  ConfigResult<typeof settings>["values"],
-  "docker" | "gpuSharing" | "modelDirs" | "nvidiaSmi" | "rocmSmi"
->;
+type Values = Pick<ConfigResult<typeof settings>["values"], "gpuSharing" | "modelDirs" | "nvidiaSmi" | "rocmSmi">;
 
 export interface PossessionOptions {
   values: Values;
-  docker: Docker;
+  /** Undefined: this node has no engine. */
+  listImages: (() => Promise<Answer<string[]>>) | undefined;
   db: Executor;
   /** The life of this node that speaks; asked for only once it is registered. */
   life: () => { holderId: number; epoch: string };
@@ -34,7 +31,7 @@ export interface PossessionOptions {
 /** What this host has, told to the control plane, and the watch over those who hold its GPUs. */
 export async function createPossessions({
   values,
-  docker,
+  listImages,
   db,
   life,
   metrics: { handles },
@@ -64,7 +61,7 @@ export async function createPossessions({
       ...(values.nvidiaSmi !== undefined && { nvidiaSmi: values.nvidiaSmi }),
       ...(values.rocmSmi !== undefined && { rocmSmi: values.rocmSmi }),
     }),
-    ...(values.docker && { listImages: () => listImageNames(docker) }),
+    ...(listImages && { listImages }),
     listModels: () => listModelFiles({ folders: values.modelDirs ?? [] }),
     send: (found) => sendInventory(db, life(), found),
     onLook: (gpus, lost) => {
