@@ -10,6 +10,7 @@ import { idle, memory } from "./case/idle.ts";
 import { fanout } from "./case/fanout.ts";
 import { latency } from "./case/latency.ts";
 import { limit } from "./case/limit.ts";
+import { placement } from "./case/placement.ts";
 import { rpc } from "./case/rpc.ts";
 import { runSize } from "./case/run-size.ts";
 import { steady } from "./case/steady.ts";
@@ -78,6 +79,7 @@ export const measurements: Measurement[] = [
   ...engines.map((engine) => on("step-latency", engine, "workflow", stepLatency)),
   on("run-size", "drover", "workflow", runSize),
   on("limit", "drover", "drain", limit),
+  on("placement", "drover", "drain", placement),
   ...[1000, 5000].map((agents) => ({
     ...on("fleet", "drover", "drain", (bench) => fleet(bench, { agents })),
     isSteadfast: true,
