@@ -14,6 +14,7 @@ import { createEngine } from "./docker/engine.ts";
 import { listImageNames } from "./docker/image-list.ts";
 import { createPuller } from "./docker/pull.ts";
 import { createContainerReader } from "./docker/reader.ts";
+import { createKeeper } from "./environment/keeper.ts";
 import { createDockerExecutor } from "./executor/docker.ts";
 import { type ProviderConfig, withCallSlots } from "./executor/llm/provider-config.ts";
 import { createProcessExecutor } from "./executor/process.ts";
@@ -137,12 +138,24 @@ export async function createHost({
   await probe();
   log.info({ executors: ready, slots: slots(), facts }, "this host");
 
+  const keeper = createKeeper({
+    values,
+    holder: name,
+    taskBase,
+    docker,
+    puller,
+    gpus: () => inventory.gpus,
+    db,
+    life: () => source,
+    metrics,
+    log,
+  });
   const requests = createRequestDesk({
     handlers: createRequestHandlers({
       engine,
       reader: createContainerReader({ docker }),
       puller,
-      probe: async () => undefined,
+      probe: keeper.probe,
     }),
     reply: (part) => reply(db, source, part),
     log,
@@ -156,7 +169,10 @@ export async function createHost({
     onHeld(held) {
       agent.takeUp(held);
       inventory.registered();
+      keeper.reconciler.registered();
     },
+    onReplicas: (replicas) => keeper.reconciler.desire(replicas),
+    onAnswer: (nextSyncMs) => keeper.reconciler.answered(nextSyncMs),
     onRequests: (open) => requests.take(open),
     onRefused,
   });
@@ -188,6 +204,7 @@ export async function createHost({
         return agent.stop(values.onStop, AbortSignal.timeout(drainMs));
       },
     },
+    ...(values.docker ? [keeper.reconciler] : []),
     { name: "requests", start: async () => {}, stop: async () => requests.stop() },
     createLoop({
       name: "probe",
@@ -214,7 +231,9 @@ export async function createHost({
         ok: agent.isLeased,
         body: {
           status: agent.isLeased ? "healthy" : "unhealthy",
-          service: "agent",
+          // The agent serves the env-manager's address, whose clients look for this name.
+          service: "env-manager",
+          app: "agent",
           node: name,
           executors: ready,
           running: agent.inHand,

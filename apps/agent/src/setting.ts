@@ -84,13 +84,37 @@ export const settings = {
     name: "DROVER_AGENT_MOUNTS",
     kind: list({ pattern: /^\// }),
     optional: true,
-    doc: "Host paths at or below which tasks may mount.",
+    doc: "Host paths at or below which tasks and services may mount.",
   },
   networks: {
     name: "DROVER_AGENT_NETWORKS",
     kind: list(),
     optional: true,
     doc: "Docker networks that tasks may ask for; otherwise they have none.",
+  },
+  secretsDir: {
+    name: "DROVER_AGENT_SECRETS_DIR",
+    kind: text(),
+    optional: true,
+    doc: "Folder whose files are the secrets that services may name; their values stay on this node.",
+  },
+  reconcileSeconds: {
+    name: "DROVER_AGENT_RECONCILE_SECONDS",
+    kind: seconds({ min: 0.1, max: 3600 }),
+    default: "5s",
+    doc: "The longest time between two looks at all containers of services; events of Docker only shorten it.",
+  },
+  maxConcurrentStarts: {
+    name: "DROVER_AGENT_MAX_CONCURRENT_STARTS",
+    kind: integer({ min: 1, max: 1000 }),
+    default: 5,
+    doc: "How many containers of services are created or started at once.",
+  },
+  drift: {
+    name: "DROVER_AGENT_DRIFT",
+    kind: oneOf(["converge", "observe"]),
+    default: "converge",
+    doc: "converge: a service's container that was changed by hand is made anew. observe: the change is only shown.",
   },
   gpuSharing: {
     name: "DROVER_AGENT_GPU_SHARING",

@@ -29,6 +29,8 @@ export interface NodeSourceOptions {
   onHeld: (held: HeldClaim[]) => void;
   /** Everything that this node is to keep, whenever it changed and after every registration. */
   onReplicas?: (replicas: WantedReplica[]) => void;
+  /** The control plane answered, and wants the next sync after so long. */
+  onAnswer?: (nextSyncMs: number) => void;
   onRequests?: (requests: NodeRequest[]) => void;
   /** Told when the database does not accept this node's login (any more): it is of no use to go on. */
   onRefused?: (error: unknown) => void;
@@ -54,6 +56,7 @@ export function createNodeSource({
   facts,
   onHeld,
   onReplicas,
+  onAnswer,
   onRequests,
   onRefused,
 }: NodeSourceOptions): NodeSource {
@@ -95,6 +98,8 @@ export function createNodeSource({
       if (answer.status !== "ok") return answer;
       revision = answer.revision;
       if (answer.replicas !== undefined) onReplicas?.(answer.replicas);
+      // After the replicas, so that what was taken away meanwhile does not start once more.
+      onAnswer?.(answer.nextSyncMs);
       if (answer.requests !== undefined) onRequests?.(answer.requests);
       return {
         status: "ok",

@@ -153,5 +153,12 @@ function labelsOf(wanted: WantedReplica, holder: string): Record<string, string>
 
 function describe(gpu: NonNullable<WantedReplica["gpus"]>[number], { describeGpu }: ContainerRules): AllocatedGpu {
   const { uuid, vendor, memoryMib } = gpu;
-  return { uuid, vendor, ...(memoryMib !== null && { memoryMib }), ...describeGpu?.(uuid) };
+  const { deviceNodes, deviceGroups } = describeGpu?.(uuid) ?? {};
+  return {
+    uuid,
+    vendor,
+    ...(memoryMib !== null && { memoryMib }),
+    ...(deviceNodes && { deviceNodes }),
+    ...(deviceGroups && { deviceGroups }),
+  };
 }

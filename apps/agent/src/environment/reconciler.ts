@@ -4,6 +4,7 @@ import { createLoop } from "@drover/daemon/loop";
 import type { Metrics } from "@drover/daemon/metric";
 import type { Service } from "@drover/daemon/service";
 import type { ReplicaReport, WantedReplica } from "@drover/db/node/replica";
+import type { HealthCheck } from "@drover/domain/environment/declaration";
 import { reconcile, type ReplicaStep } from "@drover/domain/environment/reconcile";
 import { noteFailure, type ReplicaMemory, runKey } from "@drover/domain/environment/replica-memory";
 import { followEvents } from "../docker/event.ts";
@@ -11,7 +12,6 @@ import type { Puller } from "../docker/pull.ts";
 import { replicaLabels } from "../docker/replica-label.ts";
 import type { ServiceEngine } from "../docker/service-engine.ts";
 import type { metrics as declarations } from "../metric.ts";
-import type { ProbeReplica } from "../request/probe.ts";
 import type { ContainerRules } from "./container.ts";
 import { createCutOff } from "./cut-off.ts";
 import { createTally } from "./tally.ts";
@@ -47,8 +47,8 @@ export interface Reconciler extends Service {
   answered(nextSyncMs: number): void;
   /** This node registered: everything has to be told again. */
   registered(): void;
-  /** Makes the health check of a replica once. */
-  probe: ProbeReplica;
+  /** The health check of a replica that this node keeps. */
+  findCheck(replicaId: string): HealthCheck | undefined;
 }
 
 const engineAwayMs = 1000;
@@ -73,7 +73,6 @@ export function createReconciler({
   const { holder } = rules;
   let desired: Map<string, WantedReplica> | undefined;
   let memories = new Map<string, ReplicaMemory>();
-  let containers: Observed[] = [];
   let reports = new Map<string, ReplicaReport>();
   let touched = new Set<string>();
   const made = new Set<string>();
@@ -136,7 +135,6 @@ export function createReconciler({
     if (isEngineAway) log.info("the container engine answers again");
     isEngineAway = false;
     if (isFull) fullAtMs = clock.now();
-    containers = observed;
     const wakeAtMs = desired === undefined ? stopUnknown(observed) : await compare(desired, observed, busyBefore);
     return { nextMs: Math.max(0, Math.min(fullAtMs + periodMs, wakeAtMs) - clock.now()) };
   }
@@ -273,14 +271,7 @@ export function createReconciler({
       if (wasCutOff) wake();
     },
     registered: () => reporter.registered(),
-    async probe(replicaId, containerId) {
-      const check = desired?.get(replicaId)?.spec.service.health;
-      const inspection = containers.find(({ id }) => id === containerId)?.inspection;
-      if (check === undefined) return undefined;
-      if (inspection === undefined) return { isHealthy: false, message: "Not looked at yet.", details: {} };
-      const answer = await probe(engine, { containerId, inspection }, check.probe, check.timeoutSeconds * 1000);
-      return { ...answer, details: { probe: check.probe.kind } };
-    },
+    findCheck: (replicaId) => desired?.get(replicaId)?.spec.service.health,
   };
 }
 
