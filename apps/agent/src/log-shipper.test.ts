@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { createLog } from "@drover/daemon/log";
 import type { StoredLogLine } from "@drover/db/node/settle";
+import { DroverError } from "@drover/domain/error";
 import { createShippedLog } from "./log-shipper.ts";
 
 function setup(
-  options: { maxBytes?: number; chunkBytes?: number; failures?: number; isHeld?: boolean } = {},
+  options: { maxBytes?: number; chunkBytes?: number; failures?: number; isAway?: boolean; isHeld?: boolean } = {},
   firstChunk = 0,
 ) {
   const chunks: { chunk: number; lines: StoredLogLine[] }[] = [];
@@ -13,13 +14,17 @@ function setup(
     { taskKey: "1", fence: "2" },
     {
       append: async (_, chunk, lines) => {
-        if (failures-- > 0) throw new Error("the database is away");
+        if (failures-- > 0)
+          throw options.isAway
+            ? new DroverError("unavailable", "The database is away.")
+            : new Error("The database refuses the chunk.");
         if (options.isHeld === false) return false;
         chunks.push({ chunk, lines });
         return true;
       },
       log: createLog({ app: "test", level: "silent" }),
       flushMs: 5,
+      backoff: { baseMs: 1, capMs: 1 },
       ...options,
     },
     firstChunk,
@@ -66,6 +71,17 @@ describe("shipped log", () => {
     await shipped.end();
     expect(chunks.map(({ chunk }) => chunk)).toEqual([7, 8, 9]);
     expect(chunks.map(({ lines }) => lines[0]?.[2])).toEqual(["one of several", "two of several", "three of several"]);
+  });
+
+  it("keeps what waits for as long as the database is away, but gives up on what it refuses", async () => {
+    const away = setup({ failures: 50, isAway: true });
+    away.shipped.write("stdout", "written while cut off\n", at);
+    await away.shipped.end();
+    expect(away.texts()).toEqual(["stdout: written while cut off"]);
+    const refused = setup({ failures: 10 });
+    refused.shipped.write("stdout", "unfit\n", at);
+    await refused.shipped.end();
+    expect(refused.texts()).toEqual([]);
   });
 
   it("stores no more than its bound, and says how much it left out", async () => {

@@ -1,4 +1,4 @@
-import { backoffMs } from "@drover/daemon/backoff";
+import { type Backoff, backoffMs } from "@drover/daemon/backoff";
 import type { Log } from "@drover/daemon/log";
 import type { StoredLogLine } from "@drover/db/node/settle";
 import { DroverError } from "@drover/domain/error";
@@ -12,6 +12,8 @@ export interface LogShipperOptions {
   maxBytes?: number;
   chunkBytes?: number;
   flushMs?: number;
+  /** Between two tries to store a chunk. */
+  backoff?: Backoff;
 }
 
 export interface ShippedLog extends LogSink {
@@ -25,7 +27,14 @@ export interface ShippedLog extends LogSink {
  */
 export function createShippedLog(
   claim: { taskKey: string; fence: string },
-  { append, log, maxBytes = 8 * 1024 * 1024, chunkBytes = 64 * 1024, flushMs = 300 }: LogShipperOptions,
+  {
+    append,
+    log,
+    maxBytes = 8 * 1024 * 1024,
+    chunkBytes = 64 * 1024,
+    flushMs = 300,
+    backoff = { baseMs: 100, capMs: 3000 },
+  }: LogShipperOptions,
   firstChunk = 0,
 ): ShippedLog {
   const partial = new Map<LogStream, { text: string; atMs: number }>();
@@ -73,7 +82,7 @@ export function createShippedLog(
         const isAway = error instanceof DroverError && error.reason === "unavailable";
         if (!isAway && failures >= 10) return;
         log.debug({ error, task: claim.taskKey }, "a log chunk did not get through; trying again");
-        await new Promise((resolve) => setTimeout(resolve, backoffMs(failures, { baseMs: 100, capMs: 3000 })));
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(failures, backoff)));
       }
     }
   };

@@ -12,7 +12,7 @@ export interface WorkLoopOptions<C, Free> {
   cancel: (request: CancelRequest) => void;
   /** Whether a claim is in hand or being settled. */
   holds: (claim: { taskKey: string; fence: string }) => boolean;
-  /** The lease is over, or will be before a renewal can come: everything in hand must stop. */
+  /** The lease is over, or will be before a renewal can come: all that may not run on without it must stop. */
   loseAll: () => void;
   /** Another process took the name over: this one has stopped polling for good. */
   onSuperseded?: () => void;
@@ -40,8 +40,8 @@ export interface WorkLoop {
  *                                  --superseded: another process has the name--> stopped
  *
  * A poll renews the lease, takes what there is room for, and says when to come back; a hint or freed room shortens the
- * wait. The lease is watched by a timer of its own, which also fires while a poll hangs: when it runs out, all work in
- * hand is stopped before the control plane may hand it on.
+ * wait. The lease is watched by a timer of its own, which also fires while a poll hangs: when it runs out, work in hand
+ * is stopped before the control plane may hand it on (tasks of nodes may have a policy that says otherwise).
  */
 export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): WorkLoop {
   const { source, log, now = () => performance.now() } = options;
@@ -60,7 +60,7 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
     if (!isLeased) return;
     isLeased = false;
     clearTimeout(watchdog);
-    log.warn({ why }, "lease lost; everything in hand is stopped");
+    log.warn({ why }, "lease lost");
     options.loseAll();
   };
   const renewed = (sentAt: number, leaseSeconds: number) => {
