@@ -4,7 +4,9 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEnvironmentLoop } from "../loop/environment.ts";
 import { inShort, openTestEnvironments, type TestEnvironments, type TestNode } from "../rpc/testing-environment.ts";
+import { type Followed, followEnvironment } from "./follow-environment.ts";
 import { overrideServices } from "./override-services.ts";
+import { rollOut } from "./roll-out.ts";
 
 let house: TestEnvironments;
 beforeAll(async () => {
@@ -245,6 +247,63 @@ describe("a failed replica", () => {
       generation: 2,
       pausedReason: "",
     });
+  });
+});
+
+describe("a generation that went back", () => {
+  it("stays when it fails, whatever the policy says: two that fail would take turns", async () => {
+    const policy = "update: {onFailure: rollback}";
+    const { apply, name, node, turn, state } = await setup(`web: {image: bad:1, ${policy}}`);
+    await apply(`web: {image: web:2, ${policy}}`);
+    await turn();
+    await house.client.rollbackEnvironment({ name, generation: 1 });
+    await node.say(() => ({ state: "failed", message: "Ended." }));
+    await house.rollOut(name);
+    const { environment } = await house.client.getEnvironment({ name });
+    expect(environment).toMatchObject({ generation: 3, state: EnvironmentState.FAILED });
+    expect((await state()).message).toContain("web: Ended.");
+    await expect(house.client.rollbackEnvironment({ name, generation: 9 })).rejects.toThrow(
+      /not_found.*has generations 1 to 3, got 9/,
+    );
+  });
+});
+
+describe("two at once", () => {
+  it("take turns: the second finds nothing left to do", async () => {
+    const { apply, name, node } = await setup("web: {image: web:1, replicas: 2}");
+    await apply("web: {image: web:2, replicas: 2}");
+    await node.comply();
+    await house.age(10);
+    const [row] = await rows<{ id: number }>(sql`select id from drover.environment where name = ${name}`);
+    const id = row?.id ?? 0;
+    const { deps } = house.api;
+    let second: Promise<Followed> | undefined;
+    const first = await deps.db.transaction(async (tx) => {
+      const followed = await followEnvironment(tx, id, "test");
+      second = rollOut(deps, id);
+      const waiting = () =>
+        rows<object>(sql`select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`);
+      await expect.poll(async () => (await waiting()).length).toBe(1);
+      return followed;
+    });
+    expect(first.hasChanged).toBe(true);
+    expect((await second)?.hasChanged).toBe(false);
+    expect(await images(name)).toEqual(["web:2", "web:2"]);
+  });
+});
+
+describe("a large environment", () => {
+  it("is applied and followed within a breath", async () => {
+    const name = `roll${(count += 1)}`;
+    const services = Array.from({ length: 20 }, (_, index) => `s${index}: {image: web:1, replicas: 50}`).join(", ");
+    const apply = (text: string) =>
+      house.client.applyEnvironment({ source: `{drover: environment/v1, name: ${name}, services: {${text}}}` });
+    const startedAt = performance.now();
+    await apply(services);
+    expect(await images(name)).toHaveLength(1000);
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+    await apply(services.replaceAll("web:1", "web:2"));
+    expect(new Set(await images(name))).toEqual(new Set(["web:2"]));
   });
 });
 

@@ -11,6 +11,8 @@ import {
   viewReplica,
   viewService,
 } from "@drover/domain/environment/status";
+import type { Rejection } from "@drover/domain/placement/request";
+import { explainReplicas } from "./place/explain.ts";
 import { effectiveDeclaration, wantedServices } from "./wanted-services.ts";
 
 /** An environment as it is now: desired and observed, and what that comes to. */
@@ -32,25 +34,39 @@ export interface SeenService {
 export interface SeenReplica {
   row: ReplicaRow;
   view: ReplicaView;
+  /** Of one that waits for a node, where asked for: why each cannot run it. */
+  rejections: readonly Rejection[];
 }
 
-/** Looks at environments and all their replicas. */
-export async function seeEnvironments(db: Executor, rows: readonly EnvironmentRow[]): Promise<SeenEnvironment[]> {
+/** Looks at environments and all their replicas; on demand also at why some of them have no node. */
+export async function seeEnvironments(
+  db: Executor,
+  rows: readonly EnvironmentRow[],
+  { isExplained = false } = {},
+): Promise<SeenEnvironment[]> {
   const ids = rows.map((row) => row.id);
   if (ids.length === 0) return [];
   const [services, replicas] = await Promise.all([listServices(db, ids), listReplicas(db, ids)]);
   const servicesOf = Map.groupBy(services, (service) => service.environment_id);
   const replicasOf = Map.groupBy(replicas, (replica) => replica.environment_id);
-  return rows.map((row) => see(row, servicesOf.get(row.id) ?? [], replicasOf.get(row.id) ?? []));
+  const hasUnplaced = replicas.some((replica) => replica.holder_id === null && replica.wanted === "running");
+  const rejections = isExplained && hasUnplaced ? await explainReplicas(db, ids) : new Map<string, Rejection[]>();
+  const seeOne = (row: ReplicaRow) => seeReplica(row, rejections.get(row.id) ?? []);
+  return rows.map((row) => see(row, servicesOf.get(row.id) ?? [], replicasOf.get(row.id) ?? [], seeOne));
 }
 
-function see(row: EnvironmentRow, known: readonly ServiceRow[], replicas: readonly ReplicaRow[]): SeenEnvironment {
+function see(
+  row: EnvironmentRow,
+  known: readonly ServiceRow[],
+  replicas: readonly ReplicaRow[],
+  seeOne: (replica: ReplicaRow) => SeenReplica,
+): SeenEnvironment {
   const byName = new Map(known.map((service) => [service.name, service]));
   const byService = Map.groupBy(replicas, (replica) => replica.service);
   const isDeleting = row.deletion_requested_at !== null;
   const declared = isDeleting ? [] : effectiveDeclaration(row, known).services;
   const services = declared.map((service): SeenService => {
-    const seen = (byService.get(service.name) ?? []).map(seeReplica);
+    const seen = (byService.get(service.name) ?? []).map(seeOne);
     const { name, isRequired, replicas: count } = service;
     const isStopped = byName.get(name)?.is_stopped ?? false;
     const view = viewService(
@@ -62,7 +78,7 @@ function see(row: EnvironmentRow, known: readonly ServiceRow[], replicas: readon
   const isDeclared = new Set(declared.map(({ name }) => name));
   const leaving = [...byService].flatMap(([name, rows]): SeenService[] => {
     if (isDeclared.has(name)) return [];
-    const seen = rows.map(seeReplica);
+    const seen = rows.map(seeOne);
     const facts = { name, isRequired: false, isStopped: false, replicas: 0 };
     return [
       {
@@ -101,7 +117,7 @@ function isBehind(row: EnvironmentRow, known: readonly ServiceRow[], replicas: r
   });
 }
 
-function seeReplica(row: ReplicaRow): SeenReplica {
+function seeReplica(row: ReplicaRow, rejections: readonly Rejection[]): SeenReplica {
   const { number, wanted, state, node, round } = row;
   const view = viewReplica({
     number,
@@ -115,5 +131,5 @@ function seeReplica(row: ReplicaRow): SeenReplica {
         ? undefined
         : { state, message: row.message ?? "", specHash: row.seen_hash, round: row.seen_round },
   });
-  return { row, view };
+  return { row, view, rejections };
 }

@@ -67,7 +67,7 @@ function serviceMessage({ view, declared, replicas }: SeenService): Service {
   });
 }
 
-function replicaMessage({ row, view }: SeenReplica): Replica {
+function replicaMessage({ row, view, rejections }: SeenReplica): Replica {
   return create(ReplicaSchema, {
     number: row.number,
     state: replicaStates[view.state],
@@ -82,6 +82,7 @@ function replicaMessage({ row, view }: SeenReplica): Replica {
     imageDigest: row.image_digest ?? "",
     progress: row.progress ?? 0,
     gpuUuids: row.gpu_uuids,
+    rejections: [...rejections],
   });
 }
 

@@ -198,6 +198,26 @@ describe("the view", () => {
   });
 });
 
+describe("what no node can run", () => {
+  it("says of each node why, in the plan and while it waits", async () => {
+    const name = unique();
+    await house.node(`${name}-a`);
+    const text = source(name, "web: {image: web:1, placement: {labels: {disk: fast}}}");
+    const { steps } = await house.client.planEnvironment({ source: text });
+    const found = steps[0]?.rejections.find((one) => one.node === `${name}-a`);
+    expect(found).toMatchObject({ code: "label_missing" });
+    await house.client.applyEnvironment({ source: text });
+    // The picture of the fleet may be a second old.
+    const rejections = async () => {
+      const [service] = (await house.client.getEnvironment({ name })).environment?.services ?? [];
+      return service?.instances[0]?.rejections.filter((one) => one.node === `${name}-a`).map(({ code }) => code);
+    };
+    await expect.poll(rejections).toEqual(["label_missing"]);
+    const plain = await house.client.planEnvironment({ source: source(unique(), "web: {image: web:1}") });
+    expect(plain.steps[0]?.rejections).toEqual([]);
+  });
+});
+
 describe("a deletion", () => {
   it("is done at once where nothing is on a node, and taken back by an apply", async () => {
     const name = unique();

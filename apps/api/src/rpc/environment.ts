@@ -33,7 +33,7 @@ export function environmentService({
 }: EnvironmentServiceOptions): Omit<ServiceImpl<typeof EnvironmentService>, Asked> {
   const { db, directory } = deps;
   const read = async (caller: Caller, name: string) => {
-    const seen = await seeEnvironments(db, [await findEnvironment(deps, caller, name)]);
+    const seen = await seeEnvironments(db, [await findEnvironment(deps, caller, name)], { isExplained: true });
     return seen.map((one) => environmentMessage(one))[0];
   };
   const answer = (environment: Environment | undefined) => (environment === undefined ? {} : { environment });
@@ -85,7 +85,7 @@ export function environmentService({
         const row = await findRow(db, namespaceId, name);
         // Another one of this name is another one.
         if (row?.id !== id) return;
-        const [seen] = await seeEnvironments(db, [row]);
+        const [seen] = await seeEnvironments(db, [row], { isExplained: true });
         const environment = seen && environmentMessage(seen);
         if (environment === undefined || (last !== undefined && equals(EnvironmentSchema, environment, last))) continue;
         last = environment;
