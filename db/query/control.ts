@@ -65,23 +65,17 @@ export interface QueueDepths {
   pending: number;
   waiting: number;
   running: number;
-  /** Age of the oldest pending task in the gpu classes, seconds. */
-  gpuWaitSeconds: number;
 }
 
 /** How much waits and runs, over all namespaces. Reads the hot tables: for a scrape, not for a request. */
 export async function queueDepths(db: Executor): Promise<QueueDepths> {
-  const [row] = await db.run<{ pending: string; waiting: string; running: string; gpu_wait: number | null }>(sql`
+  const [row] = await db.run<{ pending: string; waiting: string; running: string }>(sql`
     select (select count(*) from drover.task_ready) as pending,
            (select count(*) from drover.task_waiting) as waiting,
-           (select count(*) from drover.task_lease) as running,
-           (select extract(epoch from now() - to_timestamp(((min(r.task_id) >> 22) + 1577836800000) / 1000.0))::float8
-              from drover.task_ready r
-             where r.queue_id in (select q.id from drover.queue q join drover.class c on c.id = q.class_id where c.name like 'gpu%')) as gpu_wait`);
+           (select count(*) from drover.task_lease) as running`);
   return {
     pending: Number(row?.pending ?? 0),
     waiting: Number(row?.waiting ?? 0),
     running: Number(row?.running ?? 0),
-    gpuWaitSeconds: Math.max(0, row?.gpu_wait ?? 0),
   };
 }

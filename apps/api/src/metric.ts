@@ -7,7 +7,7 @@ export const metrics = {
   gpuWaitSeconds: {
     name: "gpu_wait_seconds",
     type: "gauge",
-    help: "Age of the oldest pending task of the gpu classes.",
+    help: "How long the task has waited that is first of those of the gpu classes or with GPUs and does not run yet.",
   },
   envErrorRate: {
     name: "env_error_rate",
@@ -16,7 +16,17 @@ export const metrics = {
   },
   taskErrorRate: { name: "task_error_rate", type: "gauge", help: "The same as env_error_rate." },
   workflowsTotal: { name: "workflows_total", type: "gauge", help: "Workflows that are stored." },
-  runnerGpuTotal: { name: "runner_gpu_total", type: "gauge", help: "GPUs of the nodes that are alive." },
+  runnerGpuTotal: { name: "runner_gpu_total", type: "gauge", help: "GPUs that the nodes that are alive have found." },
+  gpuUtilization: {
+    name: "drover_gpu_utilization_ratio",
+    type: "gauge",
+    help: "How busy the GPUs are on average, 0 to 1, as their nodes last measured; 0 where none did.",
+  },
+  gpuAllocated: {
+    name: "drover_gpu_allocated_ratio",
+    type: "gauge",
+    help: "Share of the GPUs, slices and places on shared GPUs that are given away, 0 to 1.",
+  },
   concurrencyLimit: {
     name: "orchestrator_concurrency_limit",
     type: "gauge",

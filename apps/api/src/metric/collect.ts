@@ -2,6 +2,7 @@ import type { Executor } from "@drover/db/client";
 import type { Metrics } from "@drover/daemon/metric";
 import { queueDepths, sumEvents } from "@drover/db/query/control";
 import { eventTotals } from "@drover/db/query/event";
+import { gpuFigures } from "@drover/db/query/gpu";
 import { countOpenRuns } from "@drover/db/query/run";
 import { listNodes, type NodeRow } from "@drover/db/query/node";
 import { findNamespace } from "@drover/db/query/queue";
@@ -33,8 +34,9 @@ export async function collectMetrics({
   if (now() - memory.collectedAt < maxAgeMs) return;
   // Totals are summed up by the sweep, every few seconds; who asks wants those of now.
   await sumEvents(db);
-  const [depths, totals, nodes, workflows] = await Promise.all([
+  const [depths, gpus, totals, nodes, workflows] = await Promise.all([
     queueDepths(db),
+    gpuFigures(db),
     eventTotals(db),
     liveNodes(db),
     countWorkflows(db),
@@ -45,13 +47,15 @@ export async function collectMetrics({
   const depth = depths.pending + depths.waiting;
   handles.envQueueDepth.set(depth);
   handles.queueDepth.set(depth);
-  handles.gpuWaitSeconds.set(depths.gpuWaitSeconds);
+  handles.gpuWaitSeconds.set(gpus.oldestWaitSeconds);
   handles.inflightTasks.set(depths.running);
   handles.workflowsTotal.set(workflows);
   const slots = sum(nodes.filter((node) => node.state === "ready").flatMap((node) => Object.values(node.slots)));
   handles.concurrencyLimit.set(slots);
   handles.concurrencyLimitAlias.set(slots);
-  handles.runnerGpuTotal.set(sum(nodes.map((node) => Number(node.facts["gpu_count"]) || 0)));
+  handles.runnerGpuTotal.set(gpus.total);
+  handles.gpuUtilization.set(gpus.utilization ?? 0);
+  handles.gpuAllocated.set(gpus.slots === 0 ? 0 : gpus.taken / gpus.slots);
 
   const total = (kind: string): number => totals.get(kind) ?? 0;
   const failed = total("task.failed");
