@@ -13,8 +13,12 @@ import { ScheduleService } from "@drover/proto/drover/schedule";
 import { TaskService } from "@drover/proto/drover/task";
 import { WorkerService } from "@drover/proto/drover/worker";
 import { WorkflowService } from "@drover/proto/drover/workflow";
+import { EnvManagerService } from "@drover/proto/env_manager/env_manager";
 import { OrchestratorService } from "@drover/proto/orchestrator/orchestrator";
+import { EnvRunner } from "@drover/proto/runner/runner";
+import { envManagerService } from "./compat/env-manager/rpc.ts";
 import { orchestratorService } from "./compat/orchestrator/rpc.ts";
+import { envRunner } from "./compat/runner/rpc.ts";
 import type { metrics } from "./metric.ts";
 import type { Deps } from "./operation/context.ts";
 import type { DefinitionCache } from "./operation/definition-cache.ts";
@@ -23,6 +27,7 @@ import { budgetService } from "./rpc/budget.ts";
 import { classService } from "./rpc/class.ts";
 import { environmentService } from "./rpc/environment.ts";
 import { type HealthSource, registerHealth } from "./rpc/health.ts";
+import { imageRpc } from "./rpc/image.ts";
 import { limitService } from "./rpc/limit.ts";
 import { namespaceService } from "./rpc/namespace.ts";
 import { nodeService } from "./rpc/node.ts";
@@ -51,6 +56,8 @@ export const services = [
   LimitService,
   BudgetService,
   OrchestratorService,
+  EnvManagerService,
+  EnvRunner,
 ] as const;
 
 export interface RouteOptions {
@@ -61,6 +68,8 @@ export interface RouteOptions {
   definitions: DefinitionCache;
   /** By which nodes that join are to reach the database. */
   nodeDatabaseUrl: string;
+  /** Of which clients of the env-manager speak without naming it. */
+  envManagerEnvironment?: string;
   wakeups: Wakeups;
   metrics: Metrics<typeof metrics>;
   health: Health;
@@ -77,7 +86,10 @@ export function registerRoutes(router: ConnectRouter, options: RouteOptions): vo
   );
   router.service(ClassService, classService(deps));
   router.service(NamespaceService, namespaceService(deps));
-  router.service(NodeService, nodeService({ deps, nodeDatabaseUrl: options.nodeDatabaseUrl }));
+  router.service(NodeService, {
+    ...nodeService({ deps, nodeDatabaseUrl: options.nodeDatabaseUrl }),
+    ...imageRpc({ deps, wakeups }),
+  });
   router.service(EnvironmentService, { ...environmentService({ deps, wakeups }), ...serviceRpc({ deps, wakeups }) });
   router.service(WorkerService, workerService({ deps, wakeups }));
   router.service(WorkflowService, workflowService(deps));
@@ -86,6 +98,8 @@ export function registerRoutes(router: ConnectRouter, options: RouteOptions): vo
   router.service(LimitService, limitService(deps));
   router.service(BudgetService, budgetService(deps));
   router.service(OrchestratorService, orchestratorService(options));
+  router.service(EnvManagerService, envManagerService(options));
+  router.service(EnvRunner, envRunner(options));
   registerHealth(router, serving);
   registerReflection(router, services);
 }
