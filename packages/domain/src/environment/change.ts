@@ -1,4 +1,4 @@
-import type { EnvValue, HealthCheck, Port, Probe, Service, ServiceMount } from "./declaration.ts";
+import type { EnvValue, HealthCheck, Port, Probe, ServiceMount } from "./declaration.ts";
 import type { ReplicaSpec } from "./replica.ts";
 
 /** What changes between two specs of a service, each in words: `image: redis:7 -> redis:8`. Secrets show as their names. */
