@@ -4,9 +4,14 @@ import { budgetReport } from "./command/budget-report.ts";
 import { classCreate, classLimit, classList, classPause, classResume } from "./command/class.ts";
 import { completion } from "./command/completion.ts";
 import { agent, api, migrate } from "./command/daemon.ts";
+import { gpuCordon, gpuList, gpuUncordon } from "./command/gpu.ts";
 import { limitDelete, limitList, limitSet } from "./command/limit.ts";
 import { namespaceCreate, namespaceList } from "./command/namespace.ts";
 import { nodeGet, nodeList, nodeLogin } from "./command/node.ts";
+import { nodeCordon, nodeLabel, nodeRemove, nodeRevoke, nodeTaint, nodeUncordon } from "./command/node-change.ts";
+import { nodeDrain } from "./command/node-drain.ts";
+import { nodeJoin } from "./command/node-join.ts";
+import { nodeToken } from "./command/node-token.ts";
 import { runCancel, workflowCancel } from "./command/run-cancel.ts";
 import { runCost } from "./command/run-cost.ts";
 import { runApprove, runEvent, runReject } from "./command/run-decide.ts";
@@ -96,7 +101,19 @@ export const commands: readonly Command[] = [
   namespaceCreate,
   nodeList,
   nodeGet,
+  nodeToken,
+  nodeJoin,
+  nodeLabel,
+  nodeTaint,
+  nodeCordon,
+  nodeUncordon,
+  nodeDrain,
+  nodeRemove,
+  nodeRevoke,
   nodeLogin,
+  gpuList,
+  gpuCordon,
+  gpuUncordon,
   api,
   agent,
   migrate,

@@ -145,7 +145,7 @@ function nextCommand(message: string, reason: ErrorReason, commandName: string):
   return "drover status";
 }
 
-const listed = ["task", "class", "node", "workflow", "run", "schedule", "limit", "budget", "price", "env"];
+const listed = ["task", "class", "node", "workflow", "run", "schedule", "limit", "budget", "price", "env", "gpu"];
 
 /** Nouns that are looked for in the list of another. */
 const lists: Record<string, string> = { service: "env", image: "node" };

@@ -1,6 +1,8 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
-import type { Node } from "@drover/proto/drover/node";
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { DrainItem, JoinToken, Node } from "@drover/proto/drover/node";
 import { formatDuration } from "./duration.ts";
+import { moment, pairs } from "./fact.ts";
+import { gpuJson } from "./gpu-view.ts";
 import { formatSize } from "./size.ts";
 import type { Cell, Column } from "./table.ts";
 import { nodeStateWord, stateColor } from "./word.ts";
@@ -9,38 +11,38 @@ export const nodeColumns: Column[] = [
   { heading: "NODE" },
   { heading: "STATE" },
   { heading: "RUNNING", align: "right" },
+  { heading: "REPLICAS", align: "right" },
+  { heading: "GPUS", align: "right" },
   { heading: "SLOTS", isFlexible: true },
   { heading: "EXECUTORS" },
+  { heading: "LABELS", isFlexible: true },
   { heading: "LEASE", align: "right" },
   { heading: "JOINED", align: "right" },
   { heading: "VERSION" },
 ];
 
 /** A node for programs. */
-export function nodeJson({
-  name,
-  state,
-  epoch,
-  slots,
-  executors,
-  running,
-  leaseExpiresAt,
-  joinedAt,
-  version,
-  facts,
-}: Node): Record<string, unknown> {
-  const time = (at: Node["joinedAt"]) => (at === undefined ? null : new Date(timestampMs(at)).toISOString());
+export function nodeJson(node: Node): Record<string, unknown> {
   return {
-    name,
-    state: nodeStateWord(state),
-    epoch: Number(epoch),
-    slots,
-    executors,
-    running,
-    leaseExpiresAt: time(leaseExpiresAt),
-    joinedAt: time(joinedAt),
-    version,
-    facts,
+    name: node.name,
+    state: nodeStateWord(node.state),
+    epoch: Number(node.epoch),
+    slots: node.slots,
+    executors: node.executors,
+    running: node.running,
+    replicas: node.replicas,
+    labels: node.labels,
+    taints: node.taints,
+    isCordoned: node.isCordoned,
+    cordonReason: node.cordonReason || null,
+    drainDeadlineAt: timeText(node.drainDeadlineAt),
+    isEmpty: isEmpty(node),
+    gpus: node.gpus.map(gpuJson),
+    leaseExpiresAt: timeText(node.leaseExpiresAt),
+    lostAt: timeText(node.lostAt),
+    joinedAt: timeText(node.joinedAt),
+    version: node.version,
+    facts: node.facts,
   };
 }
 
@@ -50,30 +52,41 @@ export function nodeRow(node: Node, nowMs: number): (Cell | string)[] {
     node.name,
     nodeStateCell(node),
     String(node.running),
+    String(node.replicas),
+    node.gpus.length === 0 ? "-" : String(node.gpus.length),
     slotsText(node.slots),
     node.executors.join(" ") || "-",
+    pairs(node.labels) ?? "-",
     leaseText(node, nowMs),
     node.joinedAt ? formatDuration(Math.max(0, nowMs - timestampMs(node.joinedAt))) : "",
     node.version,
   ];
 }
 
-/** Everything about a node, for people. */
+/** Everything about a node, for people; its GPUs have a table of their own. */
 export function nodeFacts(node: Node, nowMs: number): [string, Cell | string][] {
-  return [
+  const lostAt = nodeStateWord(node.state) === "lost" ? moment(node.lostAt, nowMs) : undefined;
+  const facts: [string, Cell | string | undefined][] = [
     ["Node", node.name],
     ["State", nodeStateCell(node)],
+    ["Lost", lostAt],
+    ["Cordoned", node.isCordoned ? node.cordonReason || "yes" : undefined],
+    ["Drain", drainText(node, nowMs)],
     ["Running", String(node.running)],
+    ["Replicas", String(node.replicas)],
     ["Slots", slotsText(node.slots)],
     ["Executors", node.executors.join(" ") || "-"],
+    ["Labels", pairs(node.labels)],
+    ["Taints", node.taints.join(", ") || undefined],
     ["Lease", leaseText(node, nowMs)],
     ["Epoch", String(node.epoch)],
     ["Version", node.version],
-    ["Joined", node.joinedAt ? new Date(timestampMs(node.joinedAt)).toISOString() : "-"],
+    ["Joined", moment(node.joinedAt, nowMs) ?? "-"],
     ...Object.entries(node.facts)
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, value]): [string, string] => [name, name.endsWith("Bytes") ? formatSize(Number(value)) : value]),
   ];
+  return facts.filter((fact): fact is [string, Cell | string] => fact[1] !== undefined);
 }
 
 /** Slots by class, such as cpu_long=2 cpu_short=4. */
@@ -82,14 +95,91 @@ export function slotsText(slots: Record<string, number>): string {
   return texts.map(([name, count]) => `${name}=${count}`).join(" ") || "-";
 }
 
-function nodeStateCell({ state }: Node): Cell {
-  const text = nodeStateWord(state);
-  const color = stateColor(text);
-  return { text, ...(color && { color }) };
+/** Whether nothing is left on a node. */
+export function isEmpty({ running, replicas }: Node): boolean {
+  return running === 0 && replicas === 0;
+}
+
+/** What is left on a node: "2 tasks and 1 replica". */
+export function leftText({ running, replicas }: Node): string {
+  const count = (number: number, word: string) => (number === 0 ? [] : [`${number} ${word}${number === 1 ? "" : "s"}`]);
+  return [...count(running, "task"), ...count(replicas, "replica")].join(" and ") || "nothing";
+}
+
+export const drainColumns: Column[] = [
+  { heading: "LEAVES" },
+  { heading: "NAME" },
+  { heading: "TO", isFlexible: true },
+  { heading: "EXPECTED", align: "right" },
+];
+
+/** What leaves a node, as a row. */
+export function drainRow({ kind, name, to, expectedSeconds, rejections }: DrainItem): (Cell | string)[] {
+  const nowhere = rejections[0] === undefined ? "no node has room" : `nowhere: ${rejections[0].message}`;
+  const place: Cell | string = kind === "task" ? "its queue" : to || { text: nowhere, color: "red" };
+  return [kind, name, place, formatDuration(expectedSeconds * 1000)];
+}
+
+export const tokenColumns: Column[] = [
+  { heading: "ID", align: "right" },
+  { heading: "FOR" },
+  { heading: "STATE" },
+  { heading: "EXPIRES" },
+  { heading: "BY" },
+];
+
+/** A join token as a row. */
+export function tokenRow(token: JoinToken, nowMs: number): (Cell | string)[] {
+  return [
+    String(token.id),
+    token.nodeName || "any node",
+    tokenState(token, nowMs),
+    moment(token.expiresAt, nowMs) ?? "",
+    token.actor,
+  ];
+}
+
+/** A join token for programs. */
+export function tokenJson(token: JoinToken, nowMs: number): Record<string, unknown> {
+  return {
+    id: token.id,
+    nodeName: token.nodeName || null,
+    state: tokenState(token, nowMs).split(" ")[0],
+    createdAt: timeText(token.createdAt),
+    expiresAt: timeText(token.expiresAt),
+    usedAt: timeText(token.usedAt),
+    usedBy: token.usedBy || null,
+    revokedAt: timeText(token.revokedAt),
+    actor: token.actor,
+  };
+}
+
+function tokenState({ usedAt, usedBy, revokedAt, expiresAt }: JoinToken, nowMs: number): string {
+  if (usedAt !== undefined) return usedBy === "" ? "used" : `used by ${usedBy}`;
+  if (revokedAt !== undefined) return "revoked";
+  return expiresAt !== undefined && timestampMs(expiresAt) <= nowMs ? "expired" : "open";
+}
+
+function nodeStateCell(node: Node): Cell {
+  const word = nodeStateWord(node.state);
+  if (node.drainDeadlineAt !== undefined && word !== "lost" && isEmpty(node))
+    return { text: "drained", color: "green" };
+  const color = stateColor(node.isCordoned && word === "ready" ? "draining" : word);
+  return { text: node.isCordoned && word === "ready" ? "cordoned" : word, ...(color && { color }) };
+}
+
+function drainText(node: Node, nowMs: number): string | undefined {
+  if (node.drainDeadlineAt === undefined) return undefined;
+  if (isEmpty(node)) return "done: the node is empty";
+  return `until ${moment(node.drainDeadlineAt, nowMs)}, ${leftText(node)} left`;
 }
 
 function leaseText({ leaseExpiresAt }: Node, nowMs: number): string {
   if (leaseExpiresAt === undefined) return "-";
   const leftMs = timestampMs(leaseExpiresAt) - nowMs;
   return leftMs > 0 ? `${formatDuration(leftMs)} left` : `ended ${formatDuration(-leftMs)} ago`;
+}
+
+function timeText(at: Timestamp | undefined): string | null {
+  return at === undefined ? null : new Date(timestampMs(at)).toISOString();
 }

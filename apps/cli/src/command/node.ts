@@ -1,5 +1,6 @@
 import { defineCommand } from "../command.ts";
 import { notAnswered } from "../fault.ts";
+import { gpuColumns, gpuRow } from "../gpu-view.ts";
 import { nodeColumns, nodeFacts, nodeJson, nodeRow } from "../node-view.ts";
 import { textOption } from "../option.ts";
 import { runProgram } from "../program.ts";
@@ -15,7 +16,7 @@ export const nodeList = defineCommand({
     const { nodes } = await client.nodes.listNodes({}, { signal });
     if (output.isJson) output.json(nodes.map(nodeJson));
     else if (nodes.length === 0)
-      output.note("No node has joined yet. Try: drover node login NAME, then drover agent on that host");
+      output.note("No node has joined yet. Try: drover node token create, then drover node join on the host");
     else
       output.table(
         nodeColumns,
@@ -28,7 +29,7 @@ export const nodeList = defineCommand({
 /** `drover node get` */
 export const nodeGet = defineCommand({
   name: "node get",
-  summary: "Show a node and what is known of its host.",
+  summary: "Show a node: its host, labels, GPUs, and how far a drain is.",
   positionals: [{ name: "NAME", doc: "The node." }],
   options: {},
   examples: [{ line: "drover node get gpu-01", meaning: "Show a node" }],
@@ -36,7 +37,13 @@ export const nodeGet = defineCommand({
     const { node } = await client.nodes.getNode({ name }, { signal });
     if (node === undefined) throw notAnswered("a node");
     if (output.isJson) output.json(nodeJson(node));
-    else output.facts(nodeFacts(node, Date.now()));
+    else {
+      output.facts(nodeFacts(node, Date.now()));
+      if (node.gpus.length > 0) {
+        output.line("");
+        output.table(gpuColumns, node.gpus.map(gpuRow));
+      }
+    }
     return 0;
   },
 });
