@@ -242,11 +242,6 @@ export async function moveReplicas(tx: Executor): Promise<{ changed: number; lea
   return row ?? { changed: 0, leaving: 0 };
 }
 
-/** Takes replicas off their nodes, so that they are placed anew: their constraints, ports or resources have changed. */
-export async function unplaceReplicas(tx: Executor, ids: readonly string[], reason: string): Promise<void> {
-  await tx.run(sql`select drover.unplace_replicas(${sql.param(ids)}::bigint[], ${reason})`);
-}
-
 /** Four parallel arrays: an owner once for each slot that it gets. */
 function slotColumns(places: readonly { id: string; place: Place }[]) {
   const slots = places.flatMap(({ id, place }) => place.gpus.map((gpu) => ({ id, ...gpu })));

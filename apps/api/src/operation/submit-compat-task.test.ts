@@ -60,6 +60,28 @@ describe("a task without an image", () => {
   });
 });
 
+describe("a task with GPUs", () => {
+  const execution = { image: "busybox", command: ["train"] };
+
+  it("waits to be placed, whichever way it asks for them", async () => {
+    const own = { execution: { ...execution, resources: { gpu_count: 1, gpu_class: "a100" } } };
+    await bench.submit({ ...blank, id: "own", class: "gpu", payload: own });
+    expect(await bench.find("own")).toMatchObject({ type: "placed", execution: { resources: { gpuClass: "a100" } } });
+    await bench.submit({ ...blank, id: "slurm", class: "gpu_slurm", payload: { execution, nodes: 1, gpus: 2 } });
+    expect(await bench.find("slurm")).toMatchObject({ type: "placed", execution: { resources: { gpuCount: 2 } } });
+    await bench.submit({ ...blank, id: "none", class: "gpu", payload: { execution, gpus: 2 } });
+    expect(await bench.find("none")).toMatchObject({ type: "" });
+  });
+
+  it("fails at once with the way out where it asks for several nodes", async () => {
+    await bench.submit({ ...blank, id: "many", class: "gpu_slurm", payload: { execution, nodes: 2, gpus: 8 } });
+    expect(await bench.find("many")).toMatchObject({
+      state: "failed",
+      error: { class: "invalid_execution", message: expect.stringContaining("execution.gang of size 2") },
+    });
+  });
+});
+
 describe("hashDraft", () => {
   it("does not depend on the order of keys, nor on the id", () => {
     const draft = { class: "gpu", type: "", priority: 0 };

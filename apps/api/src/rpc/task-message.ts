@@ -162,13 +162,11 @@ function resourcesInit(resources: NonNullable<Execution["resources"]>) {
 
 const shareNumbers = { whole: GpuShare.UNSPECIFIED, mig: GpuShare.MIG, shared: GpuShare.SHARED } as const;
 
-/** Which nodes may run it, as a message. */
-export function constraintsInit({ strategy, ...rest }: Partial<Constraints>) {
+function constraintsInit({ strategy, ...rest }: Partial<Constraints>) {
   return { ...rest, spread: strategy === "spread" };
 }
 
-/** What happens on a node that is cut off, as a message. */
-export function disconnectInit({ kind, afterSeconds }: DisconnectPolicy) {
+function disconnectInit({ kind, afterSeconds }: DisconnectPolicy) {
   return { kind: disconnectNumbers[kind], afterSeconds: afterSeconds ?? 0 };
 }
 

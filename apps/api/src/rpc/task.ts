@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { getTaskDetails, listAttempts, listTasks, type TaskFilter, type TaskStateName } from "@drover/db/query/task";
 import { findRunPlace } from "@drover/db/query/run";
