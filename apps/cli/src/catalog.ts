@@ -5,6 +5,17 @@ import { classCreate, classLimit, classList, classPause, classResume } from "./c
 import { completion } from "./command/completion.ts";
 import { agent, api, migrate } from "./command/daemon.ts";
 import { gpuCordon, gpuList, gpuUncordon } from "./command/gpu.ts";
+import { envApply } from "./command/env-apply.ts";
+import { envDelete } from "./command/env-delete.ts";
+import { envDrift } from "./command/env-drift.ts";
+import { envGet } from "./command/env-get.ts";
+import { envHistory } from "./command/env-history.ts";
+import { envList } from "./command/env-list.ts";
+import { envPlan } from "./command/env-plan.ts";
+import { envRollback } from "./command/env-rollback.ts";
+import { envValidate } from "./command/env-validate.ts";
+import { envWatch } from "./command/env-watch.ts";
+import { imagePull } from "./command/image-pull.ts";
 import { limitDelete, limitList, limitSet } from "./command/limit.ts";
 import { namespaceCreate, namespaceList } from "./command/namespace.ts";
 import { nodeGet, nodeList, nodeLogin } from "./command/node.ts";
@@ -29,6 +40,10 @@ import {
   scheduleResume,
 } from "./command/schedule.ts";
 import { priceList, priceSet } from "./command/price.ts";
+import { serviceRestart, serviceStart, serviceStop } from "./command/service-change.ts";
+import { serviceHealth } from "./command/service-health.ts";
+import { serviceLogs } from "./command/service-logs.ts";
+import { serviceStatus } from "./command/service-status.ts";
 import { status } from "./command/status.ts";
 import { taskCancel } from "./command/task-cancel.ts";
 import { taskGet } from "./command/task-get.ts";
@@ -76,6 +91,23 @@ export const commands: readonly Command[] = [
   runApprove,
   runReject,
   runEvent,
+  envApply,
+  envPlan,
+  envValidate,
+  envList,
+  envGet,
+  envWatch,
+  envHistory,
+  envRollback,
+  envDrift,
+  envDelete,
+  serviceStatus,
+  serviceLogs,
+  serviceHealth,
+  serviceStart,
+  serviceStop,
+  serviceRestart,
+  imagePull,
   classList,
   classCreate,
   classPause,

@@ -9,13 +9,9 @@ export interface SourceFile {
   text: string;
 }
 
-/** Reads such a file; "-" is standard input. */
-export async function readSourceFile(
-  path: string,
-  world: Pick<World, "stdin">,
-  commandName: string,
-): Promise<SourceFile> {
-  const text = await readText(path, world, `drover ${commandName} --help`);
+/** Reads such a file; "-" is standard input. Where it cannot be read, `next` is the command to try. */
+export async function readSourceFile(path: string, world: Pick<World, "stdin">, next: string): Promise<SourceFile> {
+  const text = await readText(path, world, `drover ${next}`);
   return { name: path === "-" ? "standard input" : path, text };
 }
 

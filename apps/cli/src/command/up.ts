@@ -92,7 +92,9 @@ function hasListeningLine(env: Context["world"]["env"]): boolean {
 }
 
 function configuredUrls(listen: string | undefined): string[] {
-  return (listen || "127.0.0.1:9097,127.0.0.1:50052").split(",").map((address) => `http://${address.trim()}`);
+  return (listen || "127.0.0.1:9097,127.0.0.1:50052,127.0.0.1:50100")
+    .split(",")
+    .map((address) => `http://${address.trim()}`);
 }
 
 /** Shows what the programs log, and finds the addresses in it. */

@@ -27,7 +27,7 @@ export const workflowApply = defineCommand({
     const answers: object[] = [];
     let code: ExitCode = 0;
     for (const path of positionals) {
-      const file = await readSourceFile(path, context.world, commandName);
+      const file = await readSourceFile(path, context.world, `${commandName} --help`);
       try {
         const { workflow, created } = await applyFile(context, file, options.format);
         answers.push({ file: file.name, created, workflow: { ...workflowJson(workflow), source: undefined } });

@@ -65,7 +65,7 @@ interface Drawn {
 }
 
 async function drawFile(context: Context, path: string): Promise<Drawn | undefined> {
-  const file = await readSourceFile(path, context.world, commandName);
+  const file = await readSourceFile(path, context.world, `${commandName} --help`);
   const reading = compile(file, undefined);
   if ("faults" in reading) {
     refuseFile(context, { file, faults: reading.faults, hint: `drover workflow validate ${path}` });

@@ -57,7 +57,7 @@ export const workflowRun = defineCommand({
 
 /** Saves a file, and says so where that made a version. */
 async function save(context: Context, path: string): Promise<{ name: string; version: number } | undefined> {
-  const file = await readSourceFile(path, context.world, commandName);
+  const file = await readSourceFile(path, context.world, `${commandName} --help`);
   try {
     const { workflow, created } = await applyFile(context, file, undefined);
     if (created) context.output.note(`Saved ${workflow.name} version ${workflow.version}.`);

@@ -20,7 +20,7 @@ export const workflowValidate = defineCommand({
     const { output, world } = context;
     const verdicts: (object & { valid: boolean })[] = [];
     for (const path of positionals) {
-      const file = await readSourceFile(path, world, commandName);
+      const file = await readSourceFile(path, world, `${commandName} --help`);
       verdicts.push(judge(context, file, options.format));
     }
     if (output.isJson) output.json(verdicts);

@@ -1,0 +1,60 @@
+import type { Environment } from "@drover/proto/drover/environment";
+import { type Context, defineCommand } from "../command.ts";
+import { environmentFacts, environmentJson } from "../environment-view.ts";
+import { notAnswered } from "../fault.ts";
+import { flagOption } from "../option.ts";
+import { rejectionLines, serviceLines, serviceTable } from "../service-view.ts";
+import { environmentStateWord, replicaStateWord } from "../word.ts";
+
+/** `drover env get` */
+export const envGet = defineCommand({
+  name: "env get",
+  summary: "Show an environment: its services, where they run, what they say.",
+  positionals: [{ name: "NAME", doc: "The environment." }],
+  options: { source: flagOption({ doc: "Write what was applied, and nothing else." }) },
+  examples: [
+    { line: "drover env get shop", meaning: "Show an environment" },
+    { line: "drover env get shop --source > shop.yaml", meaning: "Take its file back" },
+    {
+      line: "drover env get shop --json | jq '.services[].instances[].ports'",
+      meaning: "Where its services can be reached",
+    },
+  ],
+  async run(context, { positionals: [name = ""], options }) {
+    const { client, output, signal } = context;
+    const { environment } = await client.environments.getEnvironment({ name }, { signal });
+    if (environment === undefined) throw notAnswered("an environment");
+    if (output.isJson) output.json(environmentJson(environment));
+    else if (options.source) output.raw(environment.source.replace(/\n?$/, "\n"), "stdout");
+    else showEnvironment(context, environment);
+    return 0;
+  },
+});
+
+function showEnvironment({ output }: Context, environment: Environment): void {
+  const nowMs = Date.now();
+  output.facts(environmentFacts(environment, nowMs));
+  output.line("");
+  const lines = serviceLines(environment.services);
+  for (const line of serviceTable(output, lines, { nowMs, hasImages: true })) output.line(line);
+  for (const line of rejectionLines(environment, output)) output.line(line);
+  const next = nextCommand(environment);
+  if (next !== undefined) output.note(`\nTry: ${next}`);
+}
+
+/** What a person would do with the environment as it is. */
+function nextCommand({ name, state, services, pausedReason, generation }: Environment): string | undefined {
+  if (pausedReason !== "" && generation > 1) return `drover env rollback ${name}`;
+  const broken = services.find((service) => ["failed", "unhealthy"].includes(replicaStateWord(service.state)));
+  const hasContainer = broken?.instances.some(({ containerId }) => containerId !== "") ?? false;
+  if (broken !== undefined && hasContainer) return `drover service logs ${name} ${broken.name} --tail 50`;
+  switch (environmentStateWord(state)) {
+    case "converging":
+    case "deleting":
+      return `drover env watch ${name}`;
+    case "stopped":
+      return `drover service start ${name}`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,59 @@
+import { toJson } from "@bufbuild/protobuf";
+import { DroverError } from "@drover/domain/error";
+import { findSimilar } from "@drover/domain/similar";
+import { type Environment, type Service, ServiceUsageSchema } from "@drover/proto/drover/environment";
+import { defineCommand } from "../command.ts";
+import { serviceJson } from "../environment-view.ts";
+import { notAnswered } from "../fault.ts";
+import { flagOption } from "../option.ts";
+import { rejectionLines, serviceLines, serviceTable } from "../service-view.ts";
+
+/** `drover service status` */
+export const serviceStatus = defineCommand({
+  name: "service status",
+  summary: "Show the replicas of services: state, node, ports, restarts; with --usage what they use.",
+  positionals: [
+    { name: "ENVIRONMENT", doc: "The environment." },
+    { name: "SERVICE", doc: "Its services; none named: all.", isOptional: true, isRepeatable: true },
+  ],
+  options: { usage: flagOption({ doc: "Measure processor, memory and network now." }) },
+  examples: [
+    { line: "drover service status shop", meaning: "All services of an environment" },
+    { line: "drover service status shop redis --usage", meaning: "What Redis uses, too" },
+  ],
+  async run({ client, output, signal }, { positionals: [name = "", ...names], options }) {
+    const { environment } = await client.environments.getEnvironment({ name }, { signal });
+    if (environment === undefined) throw notAnswered("an environment");
+    const services = findServices(environment, names);
+    const request = { environment: name, services: names };
+    const usage = options.usage ? (await client.environments.getServiceUsage(request, { signal })).usage : undefined;
+    if (output.isJson) {
+      const of = ({ name: service }: Service) => usage?.filter((one) => one.service === service);
+      output.json(
+        services.map((service) => ({
+          ...serviceJson(service),
+          ...(usage && {
+            usage: of(service)?.map((one) => toJson(ServiceUsageSchema, one, { alwaysEmitImplicit: true })),
+          }),
+        })),
+      );
+      return 0;
+    }
+    const lines = serviceTable(output, serviceLines(services), { nowMs: Date.now(), ...(usage && { usage }) });
+    for (const line of [...lines, ...rejectionLines({ services }, output)]) output.line(line);
+    return 0;
+  },
+});
+
+function findServices({ name, services }: Environment, names: readonly string[]): Service[] {
+  const known = services.map((service) => service.name);
+  for (const wanted of names) {
+    if (known.includes(wanted)) continue;
+    const similar = findSimilar(wanted, known);
+    const advice = similar === undefined ? `It has ${known.join(", ")}.` : `Did you mean "${similar}"?`;
+    throw new DroverError("not_found", `Environment "${name}" has no service "${wanted}". ${advice}`, {
+      hint: `drover service status ${name}`,
+    });
+  }
+  return names.length === 0 ? services : services.filter((service) => names.includes(service.name));
+}

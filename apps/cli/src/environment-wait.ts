@@ -1,0 +1,112 @@
+import { DroverError } from "@drover/domain/error";
+import type { Environment, Service } from "@drover/proto/drover/environment";
+import type { Context } from "./command.ts";
+import { formatDuration } from "./duration.ts";
+import { showEnvironments } from "./environment-screen.ts";
+import { failedServices, isStopped, judgeStart, stuckServices, type Verdict } from "./environment-verdict.ts";
+import type { ExitCode } from "./exit.ts";
+import { followEnvironment } from "./follow-environment.ts";
+import { printable } from "./text-width.ts";
+
+export interface WaitForEnvironmentOptions {
+  name: string;
+  /** Until it runs, until it is stopped, until it is gone. */
+  goal: "running" | "stopped" | "gone";
+  /** Absent: what is required, for "running"; else all. */
+  services?: readonly string[];
+}
+
+/** What came of waiting; undefined: the environment is gone. */
+export interface Waited {
+  code: ExitCode;
+  environment: Environment | undefined;
+}
+
+/** Shows an environment until it is as it is waited for, and tells how that went; a program gets only what comes back. */
+export async function waitForEnvironment(context: Context, options: WaitForEnvironmentOptions): Promise<Waited> {
+  const { client, output, signal, world } = context;
+  const { name, goal } = options;
+  const asked = options.services && new Set(options.services);
+  const startedAt = performance.now();
+  const screen = output.isJson ? silent : showEnvironments(output, () => undefined);
+  const judge = (seen: Environment): Verdict => {
+    if (goal === "running") return judgeStart(seen, asked);
+    return goal === "stopped" && isStopped(seen, asked) ? "ready" : "going";
+  };
+  try {
+    const environment = await followEnvironment({
+      client,
+      name,
+      signal,
+      mayBeGone: goal === "gone",
+      onChange(seen) {
+        screen.show(seen);
+        return judge(seen) !== "going";
+      },
+    });
+    screen.end();
+    const time = `after ${formatDuration(performance.now() - startedAt)}`;
+    if (environment === undefined) return sayGone(context, options, time);
+    const verdict = judge(environment);
+    if (verdict === "ready") output.note(`${output.paintError(words[goal], "green")} ${time}`);
+    else if (!output.isJson) sayTrouble(context, { environment, verdict, asked, time });
+    return { code: verdict === "ready" || verdict === "partial" ? 0 : 1, environment };
+  } catch (error) {
+    screen.end();
+    const hint = `drover env watch ${name}`;
+    if (world.stop.aborted) output.note(`It goes on. Try: ${hint}`);
+    else if (signal.aborted)
+      throw new DroverError("deadline", `Environment "${name}" was not ${words[goal]} by the deadline; it goes on.`, {
+        hint,
+      });
+    throw error;
+  }
+}
+
+const words = { running: "ready", stopped: "stopped", gone: "deleted" } as const;
+
+const silent = { show: () => {}, end: () => {} };
+
+function sayGone({ output }: Context, { goal, name }: WaitForEnvironmentOptions, time: string): Waited {
+  if (goal === "gone") {
+    output.note(`${output.paintError(words.gone, "green")} ${time}`);
+    return { code: 0, environment: undefined };
+  }
+  throw new DroverError("conflict", `Environment "${name}" was deleted meanwhile.`, { hint: "drover env list" });
+}
+
+interface Trouble {
+  environment: Environment;
+  verdict: Verdict;
+  asked: ReadonlySet<string> | undefined;
+  time: string;
+}
+
+/** Says what did not come up, why, and where to look. */
+function sayTrouble({ output }: Context, { environment, verdict, asked, time }: Trouble): void {
+  const { name, pausedReason } = environment;
+  if (verdict === "paused") {
+    output.complain(`${output.paintError("paused", "yellow")} ${time}: ${printable(pausedReason)}`);
+    const next = [`drover env get ${name}`, ...(environment.generation > 1 ? [`drover env rollback ${name}`] : [])];
+    return output.complain(`${output.paintError("Try:", "bold")} ${next.join(", or ")}`);
+  }
+  const broken = verdict === "failed" ? failedServices(environment, asked) : stuckServices(environment);
+  const what = verdict === "failed" ? "failed" : "ready, but for what is not required,";
+  output.complain(`${output.paintError(what, verdict === "failed" ? "red" : "yellow")} ${time}:`);
+  for (const service of broken) output.complain(`  ${service.name}: ${printable(whyBroken(service))}`);
+  const [first] = broken;
+  if (first !== undefined) output.complain(`${output.paintError("Try:", "bold")} ${nextCommand(name, first)}`);
+}
+
+/** What its worst replica says, which is the reason of the service. */
+function whyBroken({ state, message, instances }: Service): string {
+  const worst = instances.find((replica) => replica.state === state && replica.message !== "");
+  return message || worst?.message || "It does not run.";
+}
+
+/** Where to look: its log where there was a container, else what is known of it. */
+function nextCommand(environment: string, { name, instances }: Service): string {
+  return instances.some(({ containerId }) => containerId !== "")
+    ? `drover service logs ${environment} ${name} --tail 50`
+    : `drover env get ${environment}`;
+}
