@@ -10,7 +10,7 @@ export interface Watched extends ProbeTarget {
 }
 
 export interface ProberOptions {
-  probe: (target: ProbeTarget, check: HealthCheck) => Promise<ProbeAnswer>;
+  probe: (target: ProbeTarget, check: HealthCheck, timeoutMs: number) => Promise<ProbeAnswer>;
   /** The health of a run is another than before. */
   onChange: (run: string) => void;
   onProbed?: (service: string, isHealthy: boolean, seconds: number) => void;
@@ -27,6 +27,8 @@ export interface Prober {
 
 const firstWaitMs = 50;
 const longestFirstWaitMs = 1000;
+// While a network forms, packets get lost, and a connection that is begun then waits a second for its next try.
+const firstTimeoutMs = 250;
 
 /**
  * Probes what runs: often until the first success, so that nobody waits for a service that is up, then once an interval
@@ -46,7 +48,10 @@ export function createProber({
     const target = watched.get(run);
     if (target === undefined) return;
     const startedAt = clock.now();
-    const { isHealthy, message } = await probe(target, target.check);
+    const isStarting = health.get(run)?.hasBeenHealthy !== true && target.check.probe.kind !== "command";
+    const patienceMs = isStarting ? firstTimeoutMs * (waitMs / firstWaitMs) : Number.POSITIVE_INFINITY;
+    const timeoutMs = Math.min(target.check.timeoutSeconds * 1000, patienceMs);
+    const { isHealthy, message } = await probe(target, target.check, timeoutMs);
     if (watched.get(run) !== target) return;
     onProbed(target.service, isHealthy, (clock.now() - startedAt) / 1000);
     const before = health.get(run);
@@ -59,8 +64,8 @@ export function createProber({
     health.set(run, now);
     const nextMs = now.hasBeenHealthy
       ? target.check.intervalSeconds * 1000 * (0.9 + 0.2 * random())
-      : Math.min(waitMs, target.check.intervalSeconds * 1000);
-    target.cancel = clock.after(nextMs, () => void once(run, Math.min(waitMs * 2, longestFirstWaitMs)));
+      : Math.min(waitMs, longestFirstWaitMs, target.check.intervalSeconds * 1000);
+    target.cancel = clock.after(nextMs, () => void once(run, waitMs * 2));
     // Before the first success the count of failures decides nothing.
     const isCounted = !isHealthy && now.hasBeenHealthy;
     const isNews = before?.isHealthy !== isHealthy || before.message !== message || isCounted;

@@ -96,7 +96,7 @@ export function createReconciler({
   const resources = createResources({ engine, holder });
   const work = createWork({ engine, puller, resources, rules, onDone: noteDone, onProgress: wake, log, clock });
   const prober = createProber({
-    probe: (target, check) => probe(engine, target, check.probe, check.timeoutSeconds * 1000),
+    probe: (target, check, timeoutMs) => probe(engine, target, check.probe, timeoutMs),
     onChange: wake,
     onProbed: tally.probed,
     clock,
