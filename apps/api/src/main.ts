@@ -11,6 +11,8 @@ import { findRunning } from "@drover/db/embedded/running";
 import { startEmbedded } from "@drover/db/embedded/server";
 import { migrate } from "@drover/db/migrate";
 import { DroverError } from "@drover/domain/error";
+import { readEnvManagerFile } from "./env-manager-configuration.ts";
+import { withEnvManagerFile, withEnvManagerNames } from "./env-manager-name.ts";
 import { writeNodeLogin } from "./node-login.ts";
 import { createServer } from "./server.ts";
 import { checkSettings, settings } from "./setting.ts";
@@ -21,9 +23,20 @@ import { checkSettings, settings } from "./setting.ts";
 
 const config = defineConfig({ settings, otherNames: ["DROVER_AGENT_*"], check: checkSettings });
 
+/** What is set under our names and, where it is not, under those that users of the env-manager know. */
+function readSettings(): ReturnType<typeof config.read> {
+  const env = withEnvManagerFile(process.env);
+  const own = config.read({ env });
+  const path = own.values.envManagerConfig;
+  const file = path === undefined ? undefined : readEnvManagerFile(path, (name) => readFileSync(name, "utf8"));
+  const known = withEnvManagerNames(env, own.given, file?.settings);
+  const read = config.read({ env: known.env });
+  return { ...read, warnings: [...read.warnings, ...known.warnings] };
+}
+
 async function main(): Promise<number> {
   const [command = "serve", ...rest] = process.argv.slice(2);
-  const { values, given, secrets, warnings } = config.read({ env: process.env });
+  const { values, given, secrets, warnings } = readSettings();
   guardListeners({ addresses: values.listen, insecure: values.insecure });
   const log = createLog({ app: "api", level: values.logLevel, secrets });
   for (const warning of warnings) log.warn(warning);
@@ -51,9 +64,12 @@ async function main(): Promise<number> {
           cert === undefined || key === undefined
             ? undefined
             : { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
-        const services: Service[] = createServer({ values, databaseUrl, log, ...(tls && { tls }) });
+        // A closed terminal stops the server, unless there is something to read anew.
+        const canReload = values.envManagerConfig !== undefined;
+        const onReload = (reload: () => void) => void (canReload && process.on("SIGHUP", reload));
+        const services: Service[] = createServer({ values, databaseUrl, log, onReload, ...(tls && { tls }) });
         const { clean } = await runServices(services, {
-          signal: stopSignal({ process }),
+          signal: stopSignal({ process, ...(canReload && { signals: ["SIGTERM", "SIGINT"] }) }),
           stopSeconds: values.stopSeconds,
           log,
         });

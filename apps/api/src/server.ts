@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { type ConfigResult } from "@drover/daemon/config";
 import { createHealth } from "@drover/daemon/health";
@@ -14,6 +15,7 @@ import { createWaker, silentWaker } from "@drover/db/wake";
 import { formatAddress } from "@drover/daemon/address";
 import { createAdvanceLoop } from "./loop/advance.ts";
 import { createApp } from "./app.ts";
+import { createEnvManagerConfiguration } from "./env-manager-configuration.ts";
 import { createEnvironmentLoop } from "./loop/environment.ts";
 import { listen, type Listener } from "./listen.ts";
 import { createDrainLoop } from "./loop/drain.ts";
@@ -44,12 +46,23 @@ export interface ServerOptions {
   tls?: { cert: string; key: string };
   /** Told the addresses once they are served. */
   onListening?: (urls: string[]) => void;
+  /** Takes what is to be done when files are to be read anew. */
+  onReload?: (reload: () => void) => void;
+  readFile?: (path: string) => string;
 }
 
 const noticeMs = 100;
 
 /** The control plane on one database, as services in the order in which they start. */
-export function createServer({ values, databaseUrl, log, tls, onListening = () => {} }: ServerOptions): Service[] {
+export function createServer({
+  values,
+  databaseUrl,
+  log,
+  tls,
+  onListening = () => {},
+  onReload = () => {},
+  readFile = (path) => readFileSync(path, "utf8"),
+}: ServerOptions): Service[] {
   const directUrl = values.databaseDirectUrl ?? databaseUrl;
   const db = openDatabase({
     url: databaseUrl,
@@ -128,6 +141,7 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
             watch,
             runWatch,
             definitions,
+            envManagerEnvironment: values.envManagerEnvironment,
             nodeDatabaseUrl: values.nodeDatabaseUrl ?? directUrl,
             wakeups,
             metrics,
@@ -167,9 +181,25 @@ export function createServer({ values, databaseUrl, log, tls, onListening = () =
   const environments = createEnvironmentLoop({ deps, log, wakeups, idleMs: values.notify ? 5000 : 1000 });
   const placing = createPlaceLoop({ deps, wakeups, isListening: values.notify, log });
   const schedules = createScheduleLoop({ deps, log, wakeups, start: startRun });
+  const { envManagerConfig: path, envManagerEnvironment: environment, envManagerStartSeconds: startSeconds } = values;
+  const envManager =
+    path === undefined
+      ? []
+      : [
+          createEnvManagerConfiguration({
+            deps,
+            log,
+            environment,
+            path,
+            readFile,
+            ...(startSeconds !== undefined && { startSeconds }),
+          }),
+        ];
+  onReload(() => envManager.forEach((configuration) => void configuration.reload()));
   return [
     database,
     hints,
+    ...envManager,
     ...createLoops({ deps, log, ...values, onSweep }),
     createDrainLoop({ deps, log }),
     advance,

@@ -9,7 +9,7 @@ export const settings = {
   listen: {
     name: "DROVER_LISTEN",
     kind: addresses(),
-    default: "127.0.0.1:9097,127.0.0.1:50052",
+    default: "127.0.0.1:9097,127.0.0.1:50052,127.0.0.1:50100",
     doc: "Addresses to serve on; each speaks every protocol.",
   },
   insecure: {
@@ -59,6 +59,27 @@ export const settings = {
     kind: postgresUrl,
     optional: true,
     doc: "By which nodes that join reach the database; each gets its own user and password in it. Unset: as the API itself does, past a pooler.",
+  },
+  envManagerEnvironment: {
+    name: "DROVER_API_ENV_MANAGER_ENVIRONMENT",
+    kind: text({
+      pattern: /^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$/,
+      expects: "the name of an environment",
+    }),
+    default: "lightweight",
+    doc: "Environment of which clients of the env-manager speak without naming it, in their namespace.",
+  },
+  envManagerConfig: {
+    name: "DROVER_API_ENV_MANAGER_CONFIG",
+    kind: text(),
+    optional: true,
+    doc: "TOML file of an env-manager, whose service_overrides become a generation of that environment; SIGHUP reads it anew. Also ENV_MANAGER_CONFIG.",
+  },
+  envManagerStartSeconds: {
+    name: "DROVER_API_ENV_MANAGER_START_SECONDS",
+    kind: seconds({ min: 1, max: 86_400 }),
+    optional: true,
+    doc: "In place of health_check_timeout_secs in that file: the longest that a start may take. Also ENV_MANAGER_HEALTH_TIMEOUT.",
   },
   notify: {
     name: "DROVER_NOTIFY",
