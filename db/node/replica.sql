@@ -5,8 +5,12 @@ set search_path = pg_catalog, pg_temp
 as $$
   select json_agg(json_build_object('uuid', g.uuid, 'vendor', g.vendor, 'number', g.number, 'kind', g.kind, 'slot', a.slot,
       'memoryMib', a.memory_mib) order by g.number, a.slot)
-    from drover.gpu_allocation a join drover.gpu g on g.id = a.gpu_id
-   where case when p_task_id is null then a.replica_id = p_replica_id else a.task_id = p_task_id end;
+    from (
+      -- One of both is null: two looks into an index, where a condition over both would read all that is given away.
+      select a.gpu_id, a.slot, a.memory_mib from drover.gpu_allocation a where a.task_id = p_task_id
+      union all
+      select a.gpu_id, a.slot, a.memory_mib from drover.gpu_allocation a where a.replica_id = p_replica_id) a
+    join drover.gpu g on g.id = a.gpu_id;
 $$;
 
 -- Everything that a node is to keep running, or stopped; what is not among it has no place there.
