@@ -19,6 +19,7 @@ import { createDockerExecutor } from "./executor/docker.ts";
 import { type ProviderConfig, withCallSlots } from "./executor/llm/provider-config.ts";
 import { createProcessExecutor } from "./executor/process.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { createReplicaWatch } from "./gpu/replica-watch.ts";
 import { withGpuSlots } from "./gpu/slot.ts";
 import { metrics as declarations } from "./metric.ts";
 import { createPossessions } from "./possession.ts";
@@ -85,6 +86,7 @@ export async function createHost({
     log,
   });
   const hasGpus = () => inventory.gpus.length > 0;
+  const watchReplicas = createReplicaWatch({ engine, holder: name, watch, log });
   const executors = [
     ...(values.docker
       ? [
@@ -217,6 +219,16 @@ export async function createHost({
       },
     }),
     inventory.loop,
+    ...(values.docker
+      ? [
+          createLoop({
+            name: "gpu-probe",
+            intervalMs: 60_000,
+            log,
+            run: async () => (hasGpus() ? watchReplicas() : undefined),
+          }),
+        ]
+      : []),
     createLoop({ name: "sweep", intervalMs: 30_000, log, run: () => agent.sweep() }),
     createStatusPage({
       addresses: values.listen,

@@ -73,6 +73,17 @@ describe("the watch over those who hold GPUs", () => {
     expect(await unknown.hold.settle()).toMatchObject({ action: "recreate", evidence: recreate.trim() });
   });
 
+  it("asks containers by itself, whose programs have not noticed that their devices are gone", async () => {
+    let output = "GPU 0: NVIDIA L4 (UUID: GPU-aa)";
+    const { watch, losses } = setup({ ask: async () => ({ exitCode: output.startsWith("GPU") ? 0 : 255, output }) });
+    await watch.probe();
+    expect(losses).toEqual([]);
+    output = "Failed to initialize NVML: Unknown Error";
+    await watch.probe();
+    await watch.probe();
+    expect(losses).toEqual([{ uuid: "GPU-aa", evidence: output, action: "recreate" }]);
+  });
+
   it("ends all who hold a GPU that a look found lost, each once, and nobody else", async () => {
     const { watch, losses } = setup();
     const others: string[] = [];

@@ -37,6 +37,8 @@ export interface GpuWatch {
   hold(holder: GpuHolder): GpuHold;
   /** What a look at the host found lost; those who hold it are told after it is cordoned. */
   tell(lost: readonly LostGpu[]): Promise<void>;
+  /** Asks each container that holds GPUs whether it still reaches them: its program may not have noticed yet. */
+  probe(): Promise<void>;
   /** Every loss, whoever holds the GPU: those of the host once until it has recovered. */
   subscribe(listener: (loss: GpuLoss) => void): () => void;
 }
@@ -134,6 +136,14 @@ export function createGpuWatch({ look, cordon, quietMs = 60_000, log }: GpuWatch
       for (const hold of holds) {
         const own = lost.find(({ uuid }) => hold.gpus.includes(uuid));
         if (own) end(hold, { ...own, action: "cordon" });
+      }
+    },
+    async probe() {
+      for (const hold of holds) {
+        const answer = hold.loss ? undefined : await hold.ask?.(gpuProbeCommand);
+        const fault = answer && readGpuProbe(answer, hold.gpus);
+        if (fault) suspect(hold, fault);
+        await hold.inquiry;
       }
     },
     subscribe(listener) {
