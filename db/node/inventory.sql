@@ -44,6 +44,9 @@ begin
     from (select * from written union all select * from missing) w
     left join before b on b.uuid = w.uuid
    where b.state is distinct from w.state;
+  if found then
+    perform pg_notify('drover_wake', 'place');
+  end if;
   return true;
 end $$;
 
@@ -66,6 +69,8 @@ begin
   insert into drover.event (id, namespace_id, kind, actor, data)
   values (drover.next_id(), space_id, 'gpu.cordoned', 'holder:' || p_holder_id,
     json_build_object('holder', p_holder_id, 'uuid', p_uuid, 'evidence', left(p_evidence, 2000)));
+  -- What runs on it is to be moved.
+  perform pg_notify('drover_wake', 'place');
   return true;
 end $$;
 

@@ -82,6 +82,9 @@ begin
   insert into drover.event (id, namespace_id, kind, actor, data)
   values (drover.next_id(), holder.namespace_id, p_kind || '.registered', 'holder:' || holder.id,
     json_build_object('name', p_name, 'epoch', holder.epoch));
+  if p_kind = 'node' then
+    perform pg_notify('drover_wake', 'place');
+  end if;
   holder_id := holder.id;
   epoch := holder.epoch;
   held := coalesce(held, '[]'::json);

@@ -30,7 +30,7 @@ async function setup(idleMs = 3_600_000) {
   const log = createLog({ app: "test", level: "silent" });
   const loop = createPlaceLoop({ deps, log, wakeups, isListening: true, idleMs });
   await loop.start();
-  await expect.poll(() => counts.transactions).toBeGreaterThan(0);
+  await expect.poll(() => counts.statements).toBeGreaterThan(0);
   return {
     counts,
     waker,

@@ -20,12 +20,13 @@ export interface PlaceLoopOptions {
 const deafMs = 1000;
 /** Cancellations and the like hold rows for moments. */
 const refusedMs = 50;
-/** Where hints come quickly and much has no place, looking for it may take this share of the time. */
+/** Hints come as often as tasks end: looking may take this share of the time, and finding no place for what there is. */
+const lookingShare = 0.1;
 const busyShare = 0.25;
 
 /**
  * Places tasks and replicas when there is a hint that something may be placed or has become free, and looks every ten
- * seconds otherwise, with one small query while there is nothing to place.
+ * seconds otherwise; a look is one small query while there is nothing to place.
  */
 export function createPlaceLoop({
   deps,
@@ -36,10 +37,13 @@ export function createPlaceLoop({
   onPlaced,
 }: PlaceLoopOptions): Service {
   const place = createPlace({ deps });
-  let isHinted = true;
   /** Something waits for what nodes say of their replicas. */
-  let isWatching = false;
+  let isWatching = true;
+  let isWoken = false;
   let restUntil = 0;
+  const rest = (tookMs: number, share: number) => {
+    restUntil = performance.now() + tookMs * (1 / share - 1);
+  };
   const loop: Loop = createLoop({
     name: "place",
     intervalMs: idleMs,
@@ -47,11 +51,13 @@ export function createPlaceLoop({
     log,
     async run(signal) {
       const restMs = restUntil - performance.now();
-      if (restMs > 0) return { nextMs: restMs };
-      // A hint says that there is something; without one a look costs less than an attempt.
-      if (!isHinted && !(await placementOutlook(deps.db)).isDue) return { nextMs: idleMs };
+      if (restMs > 0) return { nextMs: isWoken ? restMs : idleMs };
+      isWoken = false;
+      const lookedAt = performance.now();
+      const { isDue } = await placementOutlook(deps.db);
+      rest(performance.now() - lookedAt, lookingShare);
+      if (!isDue) return { nextMs: isWoken ? restUntil - performance.now() : idleMs };
       for (let hasMore = true; hasMore && !signal.aborted;) {
-        isHinted = false;
         const startedAt = performance.now();
         const placed = await place();
         const tookMs = performance.now() - startedAt;
@@ -60,13 +66,11 @@ export function createPlaceLoop({
         report(placed, tookMs);
         ({ hasMore } = placed);
         isWatching = placed.leaving + placed.left > 0;
-        if (placed.isRefused && !hasMore) {
-          isHinted = true;
-          return { nextMs: refusedMs };
-        }
-        if (placed.left > 0 && !hasMore) restUntil = performance.now() + tookMs * (1 / busyShare - 1);
+        restUntil = 0;
+        if (placed.isRefused && !hasMore) return { nextMs: refusedMs };
+        if (placed.left > 0 && !hasMore) rest(tookMs, busyShare);
       }
-      return { nextMs: idleMs };
+      return { nextMs: isWoken ? Math.max(0, restUntil - performance.now()) : idleMs };
     },
   });
 
@@ -83,13 +87,9 @@ export function createPlaceLoop({
     async start() {
       unsubscribe = wakeups.subscribe((hint) => {
         // `due`: tasks that had waited for a time. A replica that changed state may let another one go.
-        const isOurs =
-          hint === "place" ||
-          hint === "due" ||
-          hint === "reconnected" ||
-          (isWatching && hint.startsWith("environment:"));
-        if (!isOurs) return;
-        isHinted ||= hint !== "due";
+        const isReplica = isWatching && hint.startsWith("environment:");
+        if (hint !== "place" && hint !== "due" && hint !== "reconnected" && !isReplica) return;
+        isWoken = true;
         loop.wake();
       });
       await loop.start();

@@ -101,6 +101,19 @@ describe("a node that drains", () => {
     expect(await house.replicas("web")).toEqual(["b running"]);
   });
 
+  it("moves an environment that is to be together as a whole", async () => {
+    await house.node("a");
+    await house.environment("shop", { web: {}, cache: {} }, { isTogether: true });
+    await house.place();
+    await house.node("b", 0, { slots: {} });
+    await house.node("c", 0, { slots: {} });
+    await drain("a");
+    expect(await house.place()).toMatchObject({ moved: 2, replicas: 2 });
+    const [[, web], [, cache]] = [await house.replicas("web"), await house.replicas("cache")];
+    expect(web).toMatch(/^[bc] running$/);
+    expect(cache).toBe(web);
+  });
+
   it("lets go at the deadline what has no place elsewhere, and of what is stopped at once", async () => {
     await house.node("a");
     const { idle } = await house.environment("shop", { web: only("a"), idle: {} });

@@ -64,24 +64,24 @@ export function createPlace({
     const takenBack = await takeBackPlacements(tx);
     const { changed: moved, leaving } = await moveReplicas(tx);
     const shifted = await placeMisplaced(tx);
+    const waiting = await unplacedReplicas(tx, maxReplicas);
+    const pages = line.pages(tx);
+    const front = await pages.next();
+    const done = { ...notOurs, isOurs: true, takenBack, moved, leaving, replicas: shifted.placed, left: shifted.left };
+    if (waiting.length === 0 && front.done === true) return done;
+
     const fleet = drawFleet(await readFleet(tx));
     const round = createRound(fleet);
-    const waiting = await unplacedReplicas(tx, maxReplicas);
     const replicas = placeSets(round, replicaSets(waiting, fleet, overdueSeconds));
     const tasks = createTaskRound({ round, fleet, overdueSeconds });
-    for await (const page of line.pages(tx)) {
-      tasks.add(page);
-      if (tasks.places.length >= maxTasks) break;
-    }
+    for (let page = front; page.done !== true && tasks.places.length < maxTasks; page = await pages.next())
+      tasks.add(page.value);
     tasks.finish();
     const written = await write(tx, replicas.places, tasks.places);
     return {
-      isOurs: true,
+      ...done,
       tasks: written.tasks,
       replicas: written.replicas + shifted.placed,
-      takenBack,
-      moved,
-      leaving,
       left: replicas.left + tasks.left + shifted.left,
       reserved: round.reserved,
       hasMore: written.tasks >= maxTasks || written.replicas >= maxReplicas,
