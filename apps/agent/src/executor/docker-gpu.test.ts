@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { containerName, containerSpec } from "../docker/spec.ts";
 import { findTestEngine, testImage } from "../docker/testing.ts";
 import { createDockerExecutor } from "./docker.ts";
@@ -27,6 +27,10 @@ function setup() {
     engine.missing === undefined
       ? engine.docker.listContainers({ all: true, filters: { label: [`drover.holder=${holder}`] } })
       : [];
+  onTestFinished(async () => {
+    if (engine.missing !== undefined) return;
+    for (const { Id: id } of await list()) await engine.docker.getContainer(id).remove({ force: true });
+  });
   /** What a former life of the agent left: the container of a request. */
   const leave = async (request: RunRequest) => {
     if (engine.missing !== undefined) throw new Error(engine.missing);

@@ -23,7 +23,11 @@ async function setup(nvidiaSmi: string) {
   onTestFinished(async () => void (await container.remove({ force: true }).catch(() => undefined)));
   await container.start();
   const engine = createEngine({ docker });
-  await expect.poll(async () => (await engine.runInside(container.id, ["ls", "-l", "/bin/nvidia-smi"])).ok).toBe(true);
+  const isThere = async () => {
+    const answer = await engine.runInside(container.id, ["test", "-x", "/bin/nvidia-smi"]);
+    return answer.ok && answer.value.exitCode === 0;
+  };
+  await expect.poll(isThere).toBe(true);
   const host = { lost: [] as LostGpu[], cordoned: [] as string[] };
   const watch = createGpuWatch({
     look: () => watch.tell(host.lost),
