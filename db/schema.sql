@@ -765,6 +765,8 @@ create function drover.claim_queue(p_holder_id integer, p_namespace_id integer, 
   returns TABLE(task_id bigint, fence bigint, attempt integer, timeout_seconds integer, name text, payload json, execution json) language plpgsql;
 create function drover.class_allowance(p_class_id integer, p_asked integer, OUT allowed integer, OUT limited_class_id integer)
   returns record language plpgsql;
+create function drover.cordon_node(p_holder_id integer, p_reason text, p_actor text)
+  returns boolean language plpgsql;
 create function drover.count_limit(p_id integer, p_metric text, p_window_seconds integer, p_newest bigint, OUT held bigint, OUT slots bigint[])
   returns record language sql stable;
 create function drover.count_text(p_count bigint, p_noun text)
@@ -773,8 +775,18 @@ create function drover.delete_budget(p_namespace_id integer, p_name text, p_acto
   returns boolean language plpgsql;
 create function drover.delete_limit(p_name text, p_actor text)
   returns boolean language plpgsql;
+create function drover.drain_node(p_holder_id integer, p_seconds integer, p_reason text, p_actor text)
+  returns boolean language plpgsql;
+create function drover.drop_node_role(p_holder_id integer)
+  returns void language plpgsql;
 create function drover.drop_partitions(ended_before timestamp with time zone)
   returns SETOF text language plpgsql;
+create function drover.end_drains()
+  returns integer language plpgsql;
+create function drover.end_node_sessions(p_holder_id integer)
+  returns integer language plpgsql;
+create function drover.end_placements(p_task_ids bigint[])
+  returns void language plpgsql;
 create function drover.end_runs(p_ends json)
   returns void language plpgsql;
 create function drover.ensure_node_login(p_namespace_id integer, p_name text, p_password text)
@@ -801,8 +813,12 @@ create function drover.limits_of(p_namespace_id integer, p_provider text, p_mode
   returns integer[] language plpgsql stable;
 create function drover.money_text(p_nanos bigint)
   returns text language sql immutable;
+create function drover.move_replicas(OUT changed integer, OUT leaving integer)
+  returns record language plpgsql;
 create function drover.next_id()
   returns bigint language sql;
+create function drover.node_role(p_holder_id integer)
+  returns text language sql stable;
 create function drover.open_budgets(p_namespace_id integer, p_root_run_id bigint, p_run_id bigint, p_limit_nanos bigint, p_step_numbers integer[], p_steps text[], p_step_limits bigint[])
   returns void language sql;
 create function drover.pause_ms(p_retry_after_ms bigint, p_rounds bigint)
@@ -811,6 +827,10 @@ create function drover.period_end(p_period text, p_at timestamp with time zone)
   returns timestamp with time zone language sql stable;
 create function drover.period_start(p_period text, p_at timestamp with time zone)
   returns timestamp with time zone language sql stable;
+create function drover.place_replicas(p_replica_ids bigint[], p_from_ids integer[], p_holder_ids integer[], p_gpu_replica_ids bigint[], p_gpu_ids integer[], p_slots integer[], p_memory_mibs integer[])
+  returns bigint[] language plpgsql;
+create function drover.place_tasks(p_task_ids bigint[], p_queue_ids integer[], p_sort_keys bigint[], p_holder_ids integer[], p_groups integer[], p_gpu_task_ids bigint[], p_gpu_ids integer[], p_slots integer[], p_memory_mibs integer[])
+  returns bigint[] language plpgsql;
 create function drover.price_of(p_provider text, p_model text, p_at timestamp with time zone, OUT input_nanos_per_million bigint, OUT output_nanos_per_million bigint)
   returns record language plpgsql stable;
 create function drover.promote(max_count integer)
@@ -837,6 +857,8 @@ create function drover.refuse_call(p_holder_id integer, p_queue_id integer, p_ca
   returns void language plpgsql;
 create function drover.refuse_ledger_change()
   returns trigger language plpgsql;
+create function drover.remove_node(p_holder_id integer, p_force boolean, p_actor text)
+  returns text language plpgsql;
 create function drover.renew(p_holder_id integer, p_epoch bigint, p_lease_seconds integer)
   returns boolean language sql;
 create function drover.reopen_run(p_run_id bigint, p_reset integer[], p_deadline_ms double precision)
@@ -851,6 +873,8 @@ create function drover.reserve(p_call drover.call_request, p_now timestamp with 
   returns record language plpgsql;
 create function drover.retry_delay_ms(strategy text, base_ms bigint, max_ms bigint, factor double precision, failures integer, jitter double precision)
   returns bigint language sql immutable;
+create function drover.revoke_node_login(p_holder_id integer, p_actor text)
+  returns boolean language plpgsql;
 create function drover.selects(p_selector text, p_name text)
   returns boolean language sql immutable;
 create function drover.set_budget(p_namespace_id integer, p_name text, p_scope text, p_workflow text, p_provider text, p_model text, p_period text, p_limit_nanos bigint, p_alert_percents integer[], p_when_exceeded text, p_actor text)
@@ -893,16 +917,24 @@ create function drover.take_back(p_task_ids bigint[], p_fences bigint[], p_class
   returns integer language plpgsql;
 create function drover.take_back_each(p_task_ids bigint[], p_fences bigint[], p_classes text[], p_messages text[])
   returns integer language plpgsql;
+create function drover.take_back_placements()
+  returns integer language plpgsql;
 create function drover.take_runs(p_runs integer, p_signals integer)
   returns TABLE(run_id bigint, now_ms double precision, run json, open json, signals json) language plpgsql;
 create function drover.task_state(p_task_ids bigint[])
   returns TABLE(task_id bigint, state text) language sql stable;
+create function drover.tell_replicas(p_replica_ids bigint[], p_kind text, p_reason text DEFAULT NULL::text)
+  returns void language plpgsql;
 create function drover.token_count(p_value json)
   returns bigint language sql immutable;
 create function drover.touch_holders(p_holder_ids integer[])
   returns void language plpgsql;
 create function drover.turn_slots(p_slots bigint[], p_newest bigint, p_slot bigint)
   returns bigint[] language plpgsql immutable;
+create function drover.uncordon_node(p_holder_id integer, p_actor text)
+  returns boolean language plpgsql;
+create function drover.unplace_replicas(p_replica_ids bigint[], p_reason text)
+  returns void language plpgsql;
 create function drover.usage_of(p_report json)
   returns json language sql immutable;
 create function drover.verify_ledger()
@@ -937,7 +969,7 @@ create function node.reply(p_holder_id integer, p_epoch bigint, p_request_id big
   returns boolean language plpgsql security definer;
 create function node.report(p_holder_id integer, p_epoch bigint, p_statuses json)
   returns boolean language plpgsql security definer;
-create function node.rotate_login(p_holder_id integer, p_epoch bigint, p_password text)
+create function node.rotate_login(p_password text)
   returns boolean language plpgsql security definer;
 create function node.sync(p_holder_id integer, p_epoch bigint, p_free_slots jsonb, p_is_listening boolean, OUT status text, OUT lease_seconds integer, OUT next_sync_ms integer, OUT claims json, OUT cancels json)
   returns record language sql security definer;
@@ -958,7 +990,7 @@ grant execute on function node.register(text,text,text,text[],text[],text[],json
 grant execute on function node.renew(integer,bigint) to drover_agent;
 grant execute on function node.reply(integer,bigint,bigint,integer,json,boolean) to drover_agent;
 grant execute on function node.report(integer,bigint,json) to drover_agent;
-grant execute on function node.rotate_login(integer,bigint,text) to drover_agent;
+grant execute on function node.rotate_login(text) to drover_agent;
 grant execute on function node.sync(integer,bigint,jsonb,boolean) to drover_agent;
 grant execute on function node.sync(integer,bigint,jsonb,boolean,bigint) to drover_agent;
 grant usage on schema node to drover_agent;

@@ -16,7 +16,8 @@ begin
   if node.removed_at is not null then
     return 'removed';
   end if;
-  if not p_force and exists (select from drover.holder_lease l where l.holder_id = p_holder_id and l.expires_at > now())
+  if not p_force and node.state <> 'lost'
+     and exists (select from drover.holder_lease l where l.holder_id = p_holder_id and l.expires_at > now())
      and (exists (select from drover.task_lease l where l.holder_id = p_holder_id)
        or exists (select from drover.replica r where r.holder_id = p_holder_id)) then
     return 'busy';

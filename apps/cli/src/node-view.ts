@@ -65,11 +65,12 @@ export function nodeRow(node: Node, nowMs: number): (Cell | string)[] {
 
 /** Everything about a node, for people; its GPUs have a table of their own. */
 export function nodeFacts(node: Node, nowMs: number): [string, Cell | string][] {
-  const lostAt = nodeStateWord(node.state) === "lost" ? moment(node.lostAt, nowMs) : undefined;
+  // One whose login was revoked counts as lost from the end of its lease.
+  const isLost = node.lostAt !== undefined && timestampMs(node.lostAt) <= nowMs && nodeStateWord(node.state) === "lost";
   const facts: [string, Cell | string | undefined][] = [
     ["Node", node.name],
     ["State", nodeStateCell(node)],
-    ["Lost", lostAt],
+    ["Lost", isLost ? moment(node.lostAt, nowMs) : undefined],
     ["Cordoned", node.isCordoned ? node.cordonReason || "yes" : undefined],
     ["Drain", drainText(node, nowMs)],
     ["Running", String(node.running)],

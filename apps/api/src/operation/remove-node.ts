@@ -18,8 +18,8 @@ export async function removeNode(deps: Deps, caller: Caller, name: string, isFor
 
 async function stillBusy(deps: Deps, caller: Caller, name: string): Promise<DroverError> {
   const [node] = await listNodes(deps.db, await deps.directory.namespaceId(caller.namespace), name);
-  const held = node === undefined ? "" : `: ${node.running} tasks run there, ${node.replicas} replicas belong there`;
-  return new DroverError("conflict", `Node "${name}" is not empty${held}.`, {
+  const held = node === undefined ? "" : ` (running tasks: ${node.running}, replicas: ${node.replicas})`;
+  return new DroverError("conflict", `Node "${name}" lives and is not empty${held}.`, {
     hint: `Drain it first: "drover node drain ${name} --wait". With --force its tasks are started anew elsewhere, and containers may run on there.`,
   });
 }

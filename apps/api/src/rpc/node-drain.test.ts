@@ -209,7 +209,7 @@ describe("RemoveNode", () => {
     const { node, keys } = await busy("held", 2);
     const [key = ""] = keys;
     expect(await messageOf(fleet.nodes.removeNode({ name: "held" }))).toContain(
-      'Node "held" is not empty: 2 tasks run there, 0 replicas belong there.',
+      'Node "held" lives and is not empty (running tasks: 2, replicas: 0).',
     );
     await fleet.nodes.removeNode({ name: "held", force: true });
     expect(await messageOf(fleet.nodes.getNode({ name: "held" }))).toContain('There is no node "held"');

@@ -21,21 +21,21 @@ export const nodeDrain = defineCommand({
     'queues, without counting an attempt. The drain outlives restarts of the agent, and ends with "drover node uncordon".',
   positionals: [{ name: "NAME", doc: "The node." }],
   options: {
-    deadline: durationOption({ doc: "How long running tasks may take. Default: 10m.", placeholder: "DURATION" }),
+    within: durationOption({ doc: "How long running tasks may take. Default: 10m.", placeholder: "DURATION" }),
     reason: textOption({ doc: "Why, for those who ask.", placeholder: "TEXT" }),
     plan: flagOption({ doc: "Only tell what would leave, where to, and how long it would take." }),
     wait: flagOption({ doc: "Stay until the node is empty." }),
   },
   examples: [
     { line: "drover node drain gpu-01 --plan", meaning: "See what it would take" },
-    { line: "drover node drain gpu-01 --deadline 1h --wait", meaning: "Give tasks an hour, and wait for the end" },
+    { line: "drover node drain gpu-01 --within 1h --wait", meaning: "Give tasks an hour, and wait for the end" },
   ],
   async run(context, { positionals: [name = ""], options }) {
     const { client, output, signal } = context;
     const request = {
       name,
       // Less than a second would mean the default.
-      deadlineSeconds: options.deadline === undefined ? 0 : Math.max(1, Math.ceil(options.deadline / 1000)),
+      deadlineSeconds: options.within === undefined ? 0 : Math.max(1, Math.ceil(options.within / 1000)),
       reason: options.reason ?? "",
       planOnly: options.plan,
     };

@@ -122,7 +122,7 @@ describe("drover node drain", () => {
     const drover = createTestDrover({
       nodes: { drainNode: ({ deadlineSeconds, planOnly }) => (asked.push({ deadlineSeconds, planOnly }), answer) },
     });
-    const { out, err } = await drover("node", "drain", "gpu-01", "--plan", "--deadline", "500ms");
+    const { out, err } = await drover("node", "drain", "gpu-01", "--plan", "--within", "500ms");
     expect(out).toMatch(/^replica +shop\/web\/1 +gpu-02 +12s$/m);
     expect(out).toMatch(/^replica +shop\/db\/1 +nowhere: No memory\./m);
     expect(out).toMatch(/^task +train-7 +its queue +1m 30s$/m);
