@@ -78,9 +78,11 @@ async function createContainer(deps: JobDeps, wanted: WantedReplica): Promise<Jo
   }
   if (created.fault !== "conflict") return resultOf(created, "created");
   const found = await engine.inspect(plan.name);
+  const labels = found.ok ? (found.value.Config.Labels ?? {}) : {};
   // What it is and what becomes of it the next look at all containers tells.
-  if (found.ok && isOurs(found.value.Config.Labels ?? {}, wanted, rules.holder)) return done;
-  if (!found.ok && found.fault === "unknown") return { kind: "unknown", message: found.message };
+  if (labels[replicaLabels.holder] === rules.holder && labels[replicaLabels.replica] === wanted.id) return done;
+  const isUnclear = !found.ok || (labels[replicaLabels.holder] === rules.holder && replicaLabels.replica in labels);
+  if (isUnclear) return { kind: "unknown", message: found.ok ? "Another replica has its name." : found.message };
   return failed(
     `The name ${plan.name} is taken by a container that is not this replica's. Remove or rename it: docker rm ${plan.name}.`,
   );
@@ -105,8 +107,4 @@ function resultOf(answer: Answer<unknown>, what: string): JobResult {
 
 function failed(message: string): JobResult {
   return { kind: "failed", message };
-}
-
-function isOurs(labels: Record<string, string>, wanted: WantedReplica, holder: string): boolean {
-  return labels[replicaLabels.replica] === wanted.id && labels[replicaLabels.holder] === holder;
 }

@@ -37,16 +37,15 @@ describe.skipIf(found.missing !== undefined)(`the reconciler on a real engine ${
     const redis = want({
       service: "redis",
       spec: {
-        command: staying("(while :; do echo hi | nc -l -p 80; done) &"),
-        health: checkBy({ kind: "tcp", port: 80 }),
+        command: staying("mkdir /tmp/www; echo hi > /tmp/www/index.html; httpd -p 80 -h /tmp/www"),
+        health: checkBy({ kind: "http", port: 80, path: "/", scheme: "http" }),
       },
     });
     const web = want({
       service: "web",
       spec: {
         dependsOn: ["redis"],
-        command: staying("nc redis 80 < /dev/null > /tmp/answer"),
-        health: checkBy({ kind: "command", command: ["grep", "hi", "/tmp/answer"] }),
+        health: checkBy({ kind: "command", command: ["wget", "-q", "-O", "-", "http://redis-1/"] }),
       },
     });
     reconciler.desire([web, redis]);
@@ -292,5 +291,23 @@ describe.skipIf(found.missing !== undefined)(`the reconciler on a real engine ${
     expect(said(keeping)?.state).toBe("running");
     reconciler.answered(1000);
     await expect.poll(() => said(stopping)?.state).toBe("running");
+  });
+
+  it("stops it as well after a start of its own that no answer follows, and nothing else", async () => {
+    const { agent, want, containers } = setup();
+    const first = await agent();
+    const replicas = [
+      want({ service: "stopping", spec: { onDisconnect: { kind: "stop", afterSeconds: 1 } } }),
+      want({ service: "keeping" }),
+    ];
+    first.reconciler.desire(replicas);
+    await expect.poll(() => replicas.map((one) => first.said(one)?.state)).toEqual(["running", "running"]);
+    await first.stop();
+    const second = await agent({ periodMs: 200 });
+    await expect
+      .poll(async () => (await containers()).filter(({ State }) => State === "running").map(({ Names }) => Names[0]))
+      .toEqual([expect.stringContaining("keeping")]);
+    second.reconciler.desire(replicas);
+    await expect.poll(() => replicas.map((one) => second.said(one)?.state)).toEqual(["running", "running"]);
   });
 });

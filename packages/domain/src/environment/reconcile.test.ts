@@ -33,6 +33,17 @@ describe("a whole node", () => {
     expect(look([inRedis], 1).actions).toEqual([{ kind: "stop", containerId: "c1" }]);
   });
 
+  it("waits with a replica until the one in its place is removed", () => {
+    const { look, hasImage } = setup([want({ id: "1", wanted: "gone" }), want({ id: "2" })]);
+    look([inRedis], 0);
+    hasImage();
+    expect(look([inRedis], 1)).toMatchObject({
+      actions: [{ kind: "stop", containerId: "c1" }],
+      states: ["stopping", "starting"],
+    });
+    expect(look([], 2).actions).toEqual([{ kind: "create" }]);
+  });
+
   it("does not wait for services that wait for each other", () => {
     const pair = [want({ id: "1", service: "a", dependsOn: ["b"] }), want({ id: "2", service: "b", dependsOn: ["a"] })];
     const { look, hasImage } = setup(pair);
@@ -42,7 +53,9 @@ describe("a whole node", () => {
   });
 
   it("starts no more at once than it may", () => {
-    const { look, hasImage } = setup(Array.from({ length: 9 }, (_, index) => want({ id: String(index) })));
+    const { look, hasImage } = setup(
+      Array.from({ length: 9 }, (_, index) => want({ id: String(index), number: index })),
+    );
     expect(look([], 0).actions).toHaveLength(9);
     hasImage();
     expect(look([], 1, { freeStarts: 5 }).actions).toHaveLength(5);
@@ -83,7 +96,14 @@ describe("any node", () => {
       { selector: ({ id }) => id },
     )
     .map((all) =>
-      all.map((one) => want({ ...one, dependsOn: [...one.dependsOn], service: one.id === "1" ? "web" : "app" })),
+      all.map((one) =>
+        want({
+          ...one,
+          dependsOn: [...one.dependsOn],
+          number: Number(one.id),
+          service: one.id === "1" ? "web" : "app",
+        }),
+      ),
     );
 
   it("touches no container of which nothing is known, and none twice", () => {

@@ -66,6 +66,13 @@ export function reconcile(input: ReconcileInput): Reconciliation {
       memory: memories.get(one.id),
       health: found && health.get(runKey(found)),
       waitsFor: waitsFor(one, peers, (peer) => isUp(peer, chosen.get(peer.id), health)),
+      isNameTaken: peersIn(peers, one).some(
+        (peer) =>
+          peer.id !== one.id &&
+          peer.service === one.service &&
+          peer.number === one.number &&
+          chosen.get(peer.id) !== undefined,
+      ),
       stopsAfter: stopsAfter(one, peers, (peer) => chosen.get(peer.id)?.state === "running"),
       ...(input.engineAwaySinceMs !== undefined && { engineAwaySinceMs: input.engineAwaySinceMs }),
       isDriftMended: input.isDriftMended && !(found && input.unmendable.has(found.id)),
@@ -127,6 +134,10 @@ function peersOf(desired: readonly DesiredReplica[]): Peers {
       return [key, { replicas, isOrdered: findCycle(dependents) === undefined }];
     }),
   );
+}
+
+function peersIn(peers: Peers, one: DesiredReplica): readonly DesiredReplica[] {
+  return peers.get(environmentOf(one))?.replicas ?? [];
 }
 
 function waitsFor(one: DesiredReplica, peers: Peers, isPeerUp: (peer: DesiredReplica) => boolean): string[] {

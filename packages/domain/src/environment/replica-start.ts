@@ -16,6 +16,8 @@ export interface StepInput {
   health: Health | undefined;
   /** Names of services that have to be up first. */
   waitsFor: readonly string[];
+  /** Another replica of the same number has a container here still, and with it the name. */
+  isNameTaken: boolean;
   /** Services that have to be stopped first. */
   stopsAfter: readonly string[];
   /** Since when the engine was away, where it was since the last look: what ended about then ended with it. */

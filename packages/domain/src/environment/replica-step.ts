@@ -28,6 +28,9 @@ export function stepReplica(input: StepInput): Step {
         };
   if (found?.state === "unknown") return { memory };
   if (desired.wanted !== "running") return leave(input, memory);
+  if (found === undefined && input.isNameTaken) {
+    return { memory, status: status(memory, "starting", "Waits until the container in its place is removed.") };
+  }
   if (found === undefined) return bringUp(input, memory, { kind: "create" });
   if (found.state === "dead") return { memory, action: remove(found), status: status(memory, "starting", "") };
   const why = whyReplaced(input, found);
