@@ -16,9 +16,9 @@ export interface GpuFigures {
 /** What GPUs there are and how far they are used, over all namespaces. */
 export async function gpuFigures(db: Executor): Promise<GpuFigures> {
   const [row] = await db.run<{
-    total: number;
-    slots: number;
-    taken: number;
+    total: string;
+    slots: string;
+    taken: string;
     utilization: number | null;
     wait_seconds: number | null;
   }>(sql`

@@ -229,10 +229,10 @@ begin
         join drover.replica r on r.holder_id = h.id
        where h.kind = 'node' and r.wanted <> 'gone' and not r.is_leaving
          and (h.removed_at is not null or h.state = 'lost' and case r.spec -> 'service' -> 'onDisconnect' ->> 'kind'
-           when 'keep' then false
            when 'replace' then coalesce(h.lost_at, '-infinity') <= now()
-           else coalesce(h.lost_at, '-infinity')
-             + coalesce((r.spec -> 'service' -> 'onDisconnect' ->> 'afterSeconds')::float8, 0) * interval '1 second' <= now() end)
+           when 'stop' then coalesce(h.lost_at, '-infinity')
+             + coalesce((r.spec -> 'service' -> 'onDisconnect' ->> 'afterSeconds')::float8, 0) * interval '1 second' <= now()
+           else false end)
        order by r.id
          for update of r skip locked) b;
   if chosen is not null then

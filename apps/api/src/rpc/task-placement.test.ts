@@ -95,7 +95,7 @@ describe("tasks that have to be placed", () => {
   it("say how many of a gang are missing", async () => {
     const { submit, get } = setup();
     const gang = { name: "trio", size: 3 };
-    const [id = ""] = [await submit({ gang }), await submit({ gang })];
+    const [id] = [await submit({ gang }), await submit({ gang })];
     expect((await get(id)).pending).toMatchObject({
       reason: "gang_incomplete",
       message: expect.stringContaining("2 of the 3 tasks of gang trio"),

@@ -73,7 +73,7 @@ describe("createPlace, of replicas", () => {
     const { model } = await house.environment("shop", { model: gpus(1) });
     await house.place();
     const [row] = await house.run<{ id: number }>(sql`select id from drover.environment where name = 'shop'`);
-    const db = { run: house.run } as Parameters<typeof explainReplicas>[0];
+    const db = { run: house.run };
     const rejections = (await explainReplicas(db, [row?.id ?? 0])).get(model ?? "");
     expect(rejections?.map(({ node, code }) => `${node} ${code}`)).toEqual(["a gpu_missing", "b node_cordoned"]);
   });
@@ -86,7 +86,7 @@ describe("a node that drains", () => {
     await house.place();
     await house.says(a, web ?? "");
     const b = await house.node("b");
-    const db = { run: house.run } as Parameters<typeof explainDrain>[0];
+    const db = { run: house.run };
     expect((await explainDrain(db, a.holderId)).get(web ?? "")).toEqual({ to: "b", rejections: [] });
     await drain("a");
     expect(await house.place()).toMatchObject({ moved: 1, replicas: 1, leaving: 1 });
