@@ -1,5 +1,6 @@
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -94,6 +95,16 @@ describe("a node's password", () => {
     // The test's own superuser: not a node.
     expect(await open({ rotateDays: 30 })).toBe(database.url);
     expect(files()).toEqual(["agent.url"]);
+  });
+
+  it("stays where its file cannot be replaced, and is tried again at the next start", async () => {
+    age(31);
+    mkdirSync(`${file}.draft`);
+    expect(await open({ rotateDays: 30 })).toBe(url);
+    expect(await tryLogin(url)).toBe("accepted");
+    expect(files()).toEqual(["agent.url", "agent.url.draft"]);
+    rmSync(`${file}.draft`, { recursive: true });
+    expect(await open({ rotateDays: 30 })).not.toBe(url);
   });
 
   it("is replaced where a link leads, and the link stays", async () => {

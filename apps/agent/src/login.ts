@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -51,6 +52,7 @@ export async function openLogin({ file, rotateDays, signal, log, now = Date.now 
   const renewed = withPassword(url, password);
   if (renewed === undefined) return url;
   try {
+    rehearse(path, url);
     writeWhole(`${path}.next`, renewed);
     if (await rotateLogin(url, password))
       log.info({ ageDays: Math.floor(ageDays) }, "the node's password was replaced");
@@ -97,6 +99,13 @@ function refused(path: string): DroverError {
 function withPassword(url: string, password: string): string | undefined {
   const match = /^([a-z]+:\/\/)([^:@/?#]+)(?::[^@/?#]*)?@(.*)$/i.exec(url);
   return match === null ? undefined : `${match[1]}${match[2]}:${password}@${match[3]}`;
+}
+
+/** Replaces the file by itself: one that cannot be replaced, such as a mounted one, must be found out before the database is told. */
+function rehearse(path: string, url: string): void {
+  const { atime, mtime } = statSync(path);
+  writeWhole(path, url);
+  utimesSync(path, atime, mtime);
 }
 
 /** The file is there as a whole, and stays so when the power fails, before anything else happens. */
