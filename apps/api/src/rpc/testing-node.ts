@@ -1,10 +1,11 @@
 import { createClient } from "@connectrpc/connect";
+import { sql } from "drizzle-orm";
 import { type Database, openDatabase } from "@drover/db/client";
 import { register } from "@drover/db/node/register";
 import { sync, type SyncAnswer } from "@drover/db/node/sync";
 import { submit } from "@drover/db/query/submit";
+import { getTasks } from "@drover/db/query/task";
 import { NodeService } from "@drover/proto/drover/node";
-import { TaskService } from "@drover/proto/drover/task";
 import { createTestApi, type TestApi } from "../testing.ts";
 
 /** A node as its agent is one: through its own login. */
@@ -22,7 +23,6 @@ export interface TestNode {
 export async function createTestFleet() {
   const api: TestApi = await createTestApi();
   const nodes = createClient(NodeService, api.transport);
-  const tasks = createClient(TaskService, api.transport);
   const agents: Database[] = [];
   const slots = { cpu_short: 4 };
 
@@ -46,16 +46,41 @@ export async function createTestFleet() {
     const { holderId, epoch } = life;
     return { name, url, db, holderId, epoch, sync: (room = 0) => sync(db, life, { cpu_short: room }, false) };
   };
+  const join = async (name: string, labels: Record<string, string> = {}): Promise<TestNode> => {
+    const { token } = await nodes.createJoinToken({ labels });
+    const { databaseUrl } = await nodes.join({ token, name });
+    return begin(name, databaseUrl);
+  };
+  const claims = async (node: TestNode, room: number) => {
+    const answer = await node.sync(room);
+    if (answer.status !== "ok") throw new Error(`expected a live lease, got ${answer.status}`);
+    return answer;
+  };
   return {
     api,
     nodes,
-    tasks,
-    connect,
     begin,
-    async join(name: string, labels: Record<string, string> = {}): Promise<TestNode> {
-      const { token } = await nodes.createJoinToken({ labels });
-      const { databaseUrl } = await nodes.join({ token, name });
-      return begin(name, databaseUrl);
+    join,
+    claims,
+    read: async (name: string) => (await nodes.getNode({ name })).node,
+    stateOf: async (key: string) => (await getTasks(api.db, 1, [key]))[0]?.state,
+    /** A node that runs so many tasks. */
+    async busy(name: string, count: number): Promise<{ node: TestNode; keys: string[]; fences: string[] }> {
+      const node = await join(name);
+      const keys = await this.submit(count);
+      const { claims: taken } = await claims(node, count);
+      if (taken.length !== count) throw new Error(`expected ${count} claims, got ${taken.length}`);
+      return { node, keys, fences: taken.map(({ fence }) => fence) };
+    },
+    /** Replicas of shop/web on a node, one for each state that they are wanted in. */
+    async addReplicas({ holderId }: TestNode, wanted: string[]): Promise<void> {
+      const spec = { service: testService, networks: [], volumes: [] };
+      await api.db.run(sql`
+        with e as (insert into drover.environment (namespace_id, name) values (1, 'shop') returning id),
+             s as (insert into drover.service (environment_id, name) select id, 'web' from e returning id, environment_id)
+        insert into drover.replica (id, namespace_id, environment_id, service_id, number, generation, spec, spec_hash, wanted, holder_id)
+        select drover.next_id(), 1, s.environment_id, s.id, w.number, 1, ${JSON.stringify(spec)}::json, 'x', w.wanted, ${holderId}
+          from s, unnest(${sql.param(wanted)}::text[]) with ordinality as w (wanted, number)`);
     },
     /** Tasks that run in containers. */
     async submit(count: number, timeoutSeconds = 300): Promise<string[]> {
@@ -83,3 +108,11 @@ export async function createTestFleet() {
 }
 
 export type TestFleet = Awaited<ReturnType<typeof createTestFleet>>;
+
+const testService = {
+  name: "web",
+  image: "web:1",
+  ports: [],
+  resources: {},
+  placement: { labels: {}, notLabels: {}, tolerates: [], strategy: "binpack", models: [] },
+};
