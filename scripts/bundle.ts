@@ -7,6 +7,7 @@ const entries: Record<string, string> = {
   api: "apps/api/src/main.ts",
   agent: "apps/agent/src/main.ts",
   drover: "apps/cli/src/main.ts",
+  "dspy-agent": "apps/cli/src/dspy-agent/main.ts",
 };
 /** Read from disk beside the code that migrates, in a clone as in dist/. */
 const sqlFolders = ["migrations", "routine", "node"];
