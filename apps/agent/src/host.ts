@@ -147,6 +147,7 @@ export async function createHost({
     docker,
     puller,
     gpus: () => inventory.gpus,
+    gpuWatch: watch,
     db,
     life: () => source,
     metrics,

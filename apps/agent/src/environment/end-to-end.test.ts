@@ -9,6 +9,7 @@ import { connect } from "../docker/connect.ts";
 import { createEngine } from "../docker/engine.ts";
 import { createPuller } from "../docker/pull.ts";
 import { findTestEngine } from "../docker/testing.ts";
+import { createGpuWatch } from "../gpu/watch.ts";
 import { metrics as declarations } from "../metric.ts";
 import { createNodeSource } from "../source.ts";
 import { createKeeper } from "./keeper.ts";
@@ -45,6 +46,7 @@ async function setup() {
     docker,
     puller: createPuller({ engine: createEngine({ docker }) }),
     gpus: () => [],
+    gpuWatch: createGpuWatch({ look: async () => {}, cordon: async () => {}, log }),
     db,
     life: () => source,
     metrics: createMetrics({ declarations, hasProcessMetrics: false }),

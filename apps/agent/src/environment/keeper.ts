@@ -6,6 +6,7 @@ import { report } from "@drover/db/node/replica";
 import type { Puller } from "../docker/pull.ts";
 import { createServiceEngine, type ServiceEngineOptions } from "../docker/service-engine.ts";
 import type { FoundGpu } from "../gpu/found.ts";
+import type { GpuWatch } from "../gpu/watch.ts";
 import type { metrics as declarations } from "../metric.ts";
 import type { ProbeReplica } from "../request/probe.ts";
 import { createReplicaProbe } from "../request/replica-probe.ts";
@@ -26,6 +27,7 @@ export interface KeeperOptions {
   docker: ServiceEngineOptions["docker"];
   puller: Puller;
   gpus: () => readonly FoundGpu[];
+  gpuWatch: GpuWatch;
   db: Executor;
   /** The life of this node that speaks; asked for only once it is registered. */
   life: () => { holderId: number; epoch: string };
@@ -41,6 +43,7 @@ export function createKeeper({
   docker,
   puller,
   gpus,
+  gpuWatch,
   db,
   life,
   metrics,
@@ -59,6 +62,7 @@ export function createKeeper({
       hasGpus: () => gpus().length > 0,
     },
     send: (reports) => report(db, life(), reports),
+    gpuWatch,
     metrics: metrics.handles,
     log,
     periodMs: values.reconcileSeconds * 1000,

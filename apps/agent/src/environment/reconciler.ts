@@ -11,9 +11,11 @@ import { followEvents } from "../docker/event.ts";
 import type { Puller } from "../docker/pull.ts";
 import { replicaLabels } from "../docker/replica-label.ts";
 import type { ServiceEngine } from "../docker/service-engine.ts";
+import type { GpuWatch } from "../gpu/watch.ts";
 import type { metrics as declarations } from "../metric.ts";
 import type { ContainerRules } from "./container.ts";
 import { createCutOff } from "./cut-off.ts";
+import { createGpuHolds, type GpuUser } from "./gpu-hold.ts";
 import { createTally } from "./tally.ts";
 import { createObserver, type Observed } from "./observe.ts";
 import { probe } from "./probe/probe.ts";
@@ -30,6 +32,8 @@ export interface ReconcilerOptions {
   rules: ContainerRules;
   /** Of the node protocol. */
   send: ReporterOptions["send"];
+  /** Is told which GPUs replicas use. */
+  gpuWatch?: Pick<GpuWatch, "hold">;
   metrics: Metrics<typeof declarations>["handles"];
   log: Log;
   /** The longest time between two looks at everything. */
@@ -63,6 +67,7 @@ export function createReconciler({
   puller,
   rules,
   send,
+  gpuWatch,
   metrics,
   log,
   periodMs = 5000,
@@ -90,6 +95,7 @@ export function createReconciler({
     wake();
   };
   const tally = createTally(metrics);
+  const holds = gpuWatch && createGpuHolds({ watch: gpuWatch, engine, onFault: wake });
   const cutOff = createCutOff({ now: () => clock.now() });
   const reporter = createReporter({ send, log, clock });
   const observer = createObserver({ engine, holder });
@@ -104,6 +110,7 @@ export function createReconciler({
 
   function noteDone(wanted: WantedReplica, { action, result, seconds }: Done): void {
     const memory = memories.get(wanted.id);
+    if (result.kind === "failed") holds?.hear(wanted.id, result.message);
     tally.done(wanted, action, result, seconds);
     if (memory !== undefined && result.kind === "done") {
       if (action.kind === "fetch") memories.set(wanted.id, { ...memory, hasImage: true });
@@ -139,6 +146,11 @@ export function createReconciler({
     return { nextMs: Math.max(0, Math.min(fullAtMs + periodMs, wakeAtMs) - clock.now()) };
   }
 
+  const faultOf = (containerId: string) => {
+    const fault = holds?.faultOf(containerId);
+    return fault !== undefined && { fault };
+  };
+
   /** Before the first answer it is only known what must not go on for long without one. */
   function stopUnknown(observed: readonly Observed[]): number {
     let wakeAtMs = Number.POSITIVE_INFINITY;
@@ -162,7 +174,7 @@ export function createReconciler({
     for (const { id, drift } of observed) if (made.delete(id) && drift.length > 0) unmendable.add(id);
     const answer = reconcile({
       desired: [...wanted.values()].map((one) => (isCutOff(one) ? { ...one, wanted: "stopped" as const } : one)),
-      found: observed,
+      found: observed.map((one) => ({ ...one, ...faultOf(one.id) })),
       memories,
       health: prober.health,
       // What ended while the engine was asked may have changed what it answered.
@@ -185,6 +197,9 @@ export function createReconciler({
       hasNetworksLeft = true;
     }
     prober.watch(watchedOf(answer.steps, wanted, byId));
+    holds?.keep(answer.steps.flatMap(gpuUserOf));
+    for (const { desired: one, status } of answer.steps)
+      if (status?.isHealthy === false) holds?.hear(one.id, status.message);
     await tell(answer.steps, wanted, byId, isCutOff);
     if (hasNetworksLeft && work.busy.size === 0) {
       hasNetworksLeft = false;
@@ -294,4 +309,12 @@ function graceOf(inspection: Observed["inspection"]): number {
   // The typings leave it out.
   const config = inspection?.Config as { StopTimeout?: number } | undefined;
   return config?.StopTimeout ?? 10;
+}
+
+function gpuUserOf({ desired, found }: ReplicaStep): GpuUser[] {
+  if (desired.wanted !== "running" || !desired.gpus || desired.gpus.length === 0) return [];
+  const { id: replicaId, environment, service, number } = desired;
+  const gpus = desired.gpus.map(({ uuid }) => uuid);
+  const name = `${environment}/${service}-${number}`;
+  return [{ replicaId, name, gpus, ...(found?.state === "running" && { containerId: found.id }) }];
 }

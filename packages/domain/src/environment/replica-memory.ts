@@ -39,6 +39,8 @@ export interface FoundContainer {
   startedAt?: string;
   exitCode?: number;
   isOutOfMemory?: boolean;
+  /** Why it has to be made anew, as a clause, whatever else. */
+  fault?: string;
   drift: readonly Drift[];
 }
 

@@ -171,6 +171,17 @@ describe("one replica", () => {
     }
   });
 
+  it("whose container is of no use any more gets a new one, whatever is done about changes by hand", () => {
+    const { look, hasImage } = setup([want()]);
+    const useless = [find({ fault: "it lost its way to its GPU." })];
+    look(useless, 0, { isDriftMended: false });
+    hasImage();
+    expect(look(useless, 1, { isDriftMended: false })).toMatchObject({
+      actions: [{ kind: "stop", containerId: "c1" }],
+      messages: ["Is made anew: it lost its way to its GPU."],
+    });
+  });
+
   it("that is to be stopped is stopped and kept; one that is to be gone is removed, and then gone", () => {
     const stopped = setup([want({ wanted: "stopped" })]);
     expect(stopped.look([find()], 0)).toMatchObject({ actions: [{ kind: "stop" }], states: ["stopping"] });

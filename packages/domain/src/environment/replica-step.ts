@@ -60,6 +60,7 @@ function whyReplaced({ desired, isDriftMended }: StepInput, found: FoundContaine
   if (!isCurrent(desired, found)) {
     return found.specHash === desired.specHash ? "Is made anew." : "Is made anew after a change of its service.";
   }
+  if (found.fault !== undefined) return `Is made anew: ${found.fault}`;
   if (!isDriftMended || found.drift.length === 0) return undefined;
   return `Is made anew, since it was changed by hand: ${listed(found.drift.map(({ field }) => field))}.`;
 }
