@@ -30,6 +30,7 @@ export function startChild({ world, program, args = [], env = {}, onLine }: Chil
     stdio: ["pipe", "pipe", "pipe"],
     detached: true,
   });
+  if (program === "api") world.onReload?.(() => void child.kill("SIGHUP"));
   const isEnded = () => child.exitCode !== null || child.signalCode !== null;
   const lines = [child.stdout, child.stderr].map(async (stream) => {
     for await (const line of createInterface({ input: stream })) onLine(line);

@@ -5,8 +5,12 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { runDrover } from "./run.ts";
 
 const stop = new AbortController();
+// Files that the API reads anew; without one, a terminal that is closed stops everything.
+const hasFile = ["ENV_MANAGER_CONFIG", "DROVER_API_ENV_MANAGER_CONFIG"].some((name) => process.env[name]);
+const reloads: (() => void)[] = [];
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
+    if (signal === "SIGHUP" && reloads.length > 0) return reloads.forEach((reload) => reload());
     // A second Ctrl-C means now.
     if (stop.signal.aborted && signal === "SIGINT") process.exit(130);
     stop.abort(signal);
@@ -28,6 +32,7 @@ process.exitCode = await runDrover({
   stdout: process.stdout,
   stderr: process.stderr,
   stop: stop.signal,
+  ...(hasFile && { onReload: (reload) => void reloads.push(reload) }),
   connect: ({ address, interceptors, timeoutMs }) =>
     createConnectTransport({ baseUrl: address, httpVersion: "1.1", interceptors, defaultTimeoutMs: timeoutMs }),
   nodeVersion: process.version,

@@ -22,6 +22,7 @@ export async function runProgram({ world }: Context, options: ProgramOptions): P
   // A Ctrl-C reaches both of us; a SIGTERM only the one that it was sent to.
   const pass = () => void child.kill("SIGTERM");
   world.stop.addEventListener("abort", pass, { once: true });
+  if (program === "api") world.onReload?.(() => void child.kill("SIGHUP"));
   try {
     return (await endOf(child)).code === 0 ? 0 : 1;
   } finally {

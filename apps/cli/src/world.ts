@@ -9,6 +9,8 @@ export interface World {
   stderr: Terminal;
   /** Aborted by Ctrl-C or SIGTERM. */
   stop: AbortSignal;
+  /** Takes what is to be done at SIGHUP, where an API is to read a file anew; absent: SIGHUP stops. */
+  onReload?: (reload: () => void) => void;
   connect: (options: ConnectOptions) => Transport;
   programs: Programs;
   nodeVersion: string;

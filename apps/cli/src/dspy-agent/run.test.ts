@@ -93,7 +93,9 @@ describe("dspy-agent", () => {
         DROVER_API_ENV_MANAGER_ENVIRONMENT: name,
         DROVER_AGENT_NODE: name,
         DROVER_AGENT_LISTEN: "127.0.0.1:0",
+        ENV_MANAGER_CONFIG: join(home, "env-manager.toml"),
       };
+      writeFileSync(env.ENV_MANAGER_CONFIG, '[[service_overrides]]\nname = "redis"\nrequired = false\n');
       try {
         const first = await dspyAgent(["start", "--workspace", home], env);
         expect(first.out).toContain("Drover is up");
@@ -118,6 +120,11 @@ describe("dspy-agent", () => {
         expect((await dspyAgent(["logs"], env)).out).toContain("web | line 1\n");
 
         const pid = readFileSync(join(home, "dspy-agent.pid"), "utf8").trim();
+        const said = () => readFileSync(join(home, ".dspy-agent", "drover.log"), "utf8");
+        expect(said()).not.toContain("that anonymous applied");
+        process.kill(Number(pid), "SIGHUP");
+        await expect.poll(said, { timeout: 10_000 }).toContain("that anonymous applied");
+
         const stopped = await dspyAgent(["stop", "--timeout", "5"], env);
         expect(stopped).toMatchObject({ code: 0, err: "" });
         expect(stopped.out).toBe("  all: stopped\nStopped.\n");
