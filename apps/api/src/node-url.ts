@@ -1,6 +1,6 @@
 import { DroverError } from "@drover/domain/error";
 
-const setting = "DROVER_API_NODE_DATABASE_URL";
+const setting = "DROVER_NODE_DATABASE_URL";
 
 /**
  * The URL by which a node reaches the database under its own login. It is cut as text: a URL of Postgres may name

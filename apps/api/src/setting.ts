@@ -55,7 +55,7 @@ export const settings = {
     doc: "Node on this machine: its database login is made at start, its URL written to node-<name>.url in the data folder.",
   },
   nodeDatabaseUrl: {
-    name: "DROVER_API_NODE_DATABASE_URL",
+    name: "DROVER_NODE_DATABASE_URL",
     kind: postgresUrl,
     optional: true,
     doc: "By which nodes that join reach the database; each gets its own user and password in it. Unset: as the API itself does, past a pooler.",

@@ -107,8 +107,8 @@ describe("drover node join", () => {
   it("says so when the login leads to the API's own machine, and that is another one", async () => {
     const drover = joining(() => ({ node, databaseUrl: "postgres://n:hush@127.0.0.1:5432/drover" }));
     const args = ["node", "join", "--token", "t", "--print"];
-    expect((await drover(...args)).err).not.toContain("DROVER_API_NODE_DATABASE_URL");
-    expect((await drover(...args, "--address", "http://control:9097")).err).toContain("DROVER_API_NODE_DATABASE_URL");
+    expect((await drover(...args)).err).not.toContain("DROVER_NODE_DATABASE_URL");
+    expect((await drover(...args, "--address", "http://control:9097")).err).toContain("DROVER_NODE_DATABASE_URL");
   });
 
   it("uses no token up where the file cannot be written, or is there", async () => {

@@ -65,7 +65,7 @@ export const nodeJoin = defineCommand({
 const noToken = 'Expected a token, as "drover node token create" tells it, in --token or DROVER_JOIN_TOKEN, got none.';
 
 const unreachable =
-  "The database is named by an address of the API's own machine, which this host cannot reach: set DROVER_API_NODE_DATABASE_URL on the API, and join again.";
+  "The database is named by an address of the API's own machine, which this host cannot reach: set DROVER_NODE_DATABASE_URL on the API, and join again.";
 
 function isLoopback(url: string): boolean {
   return /^[a-z]+:\/\/(?:[^@/?#]*@)?(?:localhost|127\.|\[::1\])/i.test(url);
