@@ -3,10 +3,10 @@ import type { Log } from "@drover/daemon/log";
 import { createLoop } from "@drover/daemon/loop";
 import type { Metrics } from "@drover/daemon/metric";
 import type { Service } from "@drover/daemon/service";
-import type { ReplicaReport, WantedReplica } from "@drover/db/node/replica";
+import type { WantedReplica } from "@drover/db/node/replica";
 import type { HealthCheck } from "@drover/domain/environment/declaration";
-import { reconcile, type ReplicaStep } from "@drover/domain/environment/reconcile";
-import { noteFailure, type ReplicaMemory, runKey } from "@drover/domain/environment/replica-memory";
+import { reconcile } from "@drover/domain/environment/reconcile";
+import { noteFailure, type ReplicaMemory } from "@drover/domain/environment/replica-memory";
 import { followEvents } from "../docker/event.ts";
 import type { Puller } from "../docker/pull.ts";
 import { replicaLabels } from "../docker/replica-label.ts";
@@ -14,15 +14,16 @@ import type { ServiceEngine } from "../docker/service-engine.ts";
 import type { GpuWatch } from "../gpu/watch.ts";
 import type { metrics as declarations } from "../metric.ts";
 import type { ContainerRules } from "./container.ts";
+import { createAnnouncer } from "./announce.ts";
 import { createCutOff } from "./cut-off.ts";
-import { createGpuHolds, type GpuUser } from "./gpu-hold.ts";
+import { createGpuHolds } from "./gpu-hold.ts";
 import { createTally } from "./tally.ts";
 import { createObserver, type Observed } from "./observe.ts";
 import { probe } from "./probe/probe.ts";
-import { createProber, type Watched } from "./prober.ts";
-import { reportOf } from "./report.ts";
+import { createProber } from "./prober.ts";
 import { createReporter, type ReporterOptions } from "./reporter.ts";
 import { createResources } from "./resource.ts";
+import { gpuUserOf, graceOf, watchedOf } from "./view.ts";
 import { createWork, type Done } from "./work.ts";
 
 export interface ReconcilerOptions {
@@ -78,11 +79,9 @@ export function createReconciler({
   const { holder } = rules;
   let desired: Map<string, WantedReplica> | undefined;
   let memories = new Map<string, ReplicaMemory>();
-  let reports = new Map<string, ReplicaReport>();
   let touched = new Set<string>();
   const made = new Set<string>();
   const unmendable = new Set<string>();
-  const digests = new Map<string, string>();
   let fullAtMs = Number.NEGATIVE_INFINITY;
   let isEngineAway = false;
   let engineAwaySinceMs: number | undefined;
@@ -101,6 +100,7 @@ export function createReconciler({
   const observer = createObserver({ engine, holder });
   const resources = createResources({ engine, holder });
   const work = createWork({ engine, puller, resources, rules, onDone: noteDone, onProgress: wake, log, clock });
+  const announcer = createAnnouncer({ engine, reporter, tally, pullOf: (id) => work.pullOf(id), clock });
   const prober = createProber({
     probe: (target, check, timeoutMs) => probe(engine, target, check.probe, timeoutMs),
     onChange: wake,
@@ -200,7 +200,7 @@ export function createReconciler({
     holds?.keep(answer.steps.flatMap(gpuUserOf));
     for (const { desired: one, status } of answer.steps)
       if (status?.isHealthy === false) holds?.hear(one.id, status.message);
-    await tell(answer.steps, wanted, byId, isCutOff);
+    await announcer.announce(answer.steps, wanted, byId, isCutOff);
     if (hasNetworksLeft && work.busy.size === 0) {
       hasNetworksLeft = false;
       await resources.prune([...wanted.values()].filter((one) => one.wanted !== "gone"));
@@ -208,47 +208,6 @@ export function createReconciler({
     return Math.min(answer.wakeAtMs, ...[...wanted.values()].filter((one) => !isCutOff(one)).map(cutOff.stopAtMs));
   }
 
-  async function tell(
-    steps: readonly ReplicaStep[],
-    wanted: ReadonlyMap<string, WantedReplica>,
-    byId: ReadonlyMap<string, Observed>,
-    isCutOff: (one: WantedReplica) => boolean,
-  ): Promise<void> {
-    const next = new Map<string, ReplicaReport>();
-    for (const step of steps) {
-      const { id } = step.desired;
-      const inspection = step.found && byId.get(step.found.id)?.inspection;
-      const digest = inspection && (await digestOf(inspection.Image));
-      const replica = wanted.get(id);
-      const pull = work.pullOf(id);
-      const before = reports.get(id);
-      const report = reportOf(step, {
-        inspection,
-        wallOf: (ms) => new Date(Math.round(wallStartMs + ms)),
-        ...(digest && { imageDigest: digest }),
-        ...(pull && { pull }),
-        ...(replica && isCutOff(replica) && { message: "Stopped, since the control plane cannot be reached." }),
-      });
-      const said = report ?? before;
-      if (said === undefined) continue;
-      next.set(id, said);
-      if (report !== undefined) tally.said(step.desired, before, report, step.found?.state === "running");
-    }
-    reports = next;
-    tally.active(steps.filter(({ status }) => status?.state === "running").length);
-    reporter.put([...next.values()]);
-  }
-
-  async function digestOf(imageId: string): Promise<string | undefined> {
-    if (!digests.has(imageId)) {
-      const answer = await engine.image(imageId);
-      if (answer.ok) digests.set(imageId, answer.value.digest ?? "");
-    }
-    return digests.get(imageId) || undefined;
-  }
-
-  // Told times must not jump with the wall clock from one report to the next.
-  const wallStartMs = Date.now() - clock.now();
   const loop = createLoop({ name: "replicas", intervalMs: periodMs, jitter: 0, log, clock, run: look });
   let following: Promise<void> = Promise.resolve();
 
@@ -288,33 +247,4 @@ export function createReconciler({
     registered: () => reporter.registered(),
     findCheck: (replicaId) => desired?.get(replicaId)?.spec.service.health,
   };
-}
-
-function watchedOf(
-  steps: readonly ReplicaStep[],
-  wanted: ReadonlyMap<string, WantedReplica>,
-  byId: ReadonlyMap<string, Observed>,
-): Map<string, Watched> {
-  const watched = new Map<string, Watched>();
-  for (const { desired, found } of steps) {
-    const check = wanted.get(desired.id)?.spec.service.health;
-    const inspection = found && byId.get(found.id)?.inspection;
-    if (!check || !inspection || found.state !== "running" || desired.wanted !== "running") continue;
-    watched.set(runKey(found), { containerId: found.id, inspection, check, service: desired.service });
-  }
-  return watched;
-}
-
-function graceOf(inspection: Observed["inspection"]): number {
-  // The typings leave it out.
-  const config = inspection?.Config as { StopTimeout?: number } | undefined;
-  return config?.StopTimeout ?? 10;
-}
-
-function gpuUserOf({ desired, found }: ReplicaStep): GpuUser[] {
-  if (desired.wanted !== "running" || !desired.gpus || desired.gpus.length === 0) return [];
-  const { id: replicaId, environment, service, number } = desired;
-  const gpus = desired.gpus.map(({ uuid }) => uuid);
-  const name = `${environment}/${service}-${number}`;
-  return [{ replicaId, name, gpus, ...(found?.state === "running" && { containerId: found.id }) }];
 }
