@@ -67,7 +67,12 @@ export function replicaOf(environment: Environment, service: string): Replica {
 export function watchNode(world: World, host: string, node: string) {
   const docker = new Docker({ socketPath: host.replace("unix://", "") });
   const filters = { label: [`drover.holder=${node}`] };
-  world.defer(() => clearNode(host, node).catch(() => undefined));
+  world.defer(async () => {
+    const left = await docker.listContainers({ all: true, filters });
+    const remove = left.map(({ Id }) => docker.getContainer(Id).remove({ force: true }));
+    await Promise.allSettled(remove);
+    await clearNode(host, node).catch(() => undefined);
+  });
   return {
     docker,
     /** Its containers, whatever their state, by service. */
