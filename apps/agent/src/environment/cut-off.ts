@@ -1,7 +1,7 @@
 import type { WantedReplica } from "@drover/db/node/replica";
 
 /** An agent that was just started does not know for how long it has been without the control plane. */
-export const longestFirstWaitMs = 15_000;
+const longestFirstWaitMs = 15_000;
 
 /** Late answers are no disconnection. */
 const lateMs = 5000;
