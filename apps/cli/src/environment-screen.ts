@@ -1,6 +1,6 @@
 import type { Environment } from "@drover/proto/drover/environment";
 import { formatDuration } from "./duration.ts";
-import { environmentStateCell } from "./environment-view.ts";
+import { environmentStateCell, firstSentence, leadOf } from "./environment-view.ts";
 import type { Output } from "./output.ts";
 import { chooseShown, createScreen, type Screen } from "./screen.ts";
 import { lineWord, noteOf, replicaName, serviceLines, serviceRanks, serviceTable, stateCell } from "./service-view.ts";
@@ -67,15 +67,16 @@ function createEnvironmentLines(output: Output): (environment: Environment) => v
     for (const line of serviceLines(environment.services)) {
       const { service, replica } = line;
       const note = noteOf(line);
-      const key = `${service.name} ${replica?.number ?? ""} ${replica?.containerId ? "" : (replica?.node ?? "")}`;
-      if (isNews(key, `${lineWord(line)} ${withoutFigures(note)}`)) say(replicaName(line), stateCell(line), note);
+      // One that moves is there twice for a while.
+      const key = `${service.name} ${replica?.number ?? ""} ${replica?.node ?? ""}`;
+      if (isNews(key, `${lineWord(line)} ${newsOf(note)}`)) say(replicaName(line), stateCell(line), note);
     }
     const cell = environmentStateCell(environment);
-    if (isNews("", cell.text)) say(environment.name, cell, environment.message);
+    if (isNews("", cell.text)) say(environment.name, cell, leadOf(environment));
   };
 }
 
-/** How far a pull is moves all the time, which is no news. */
-function withoutFigures(note: string): string {
-  return note.replaceAll(/\d+(\.\d+)? ?(%|[kMGT]i?B|B|s|ms)(?!\w)/g, "");
+/** How far a pull is moves all the time, and when it is tried again stands behind: neither is news. */
+function newsOf(note: string): string {
+  return firstSentence(note).replaceAll(/\d+(\.\d+)? ?(%|[kMGT]i?B|B|s|ms)(?!\w)/g, "");
 }

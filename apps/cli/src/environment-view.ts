@@ -45,12 +45,11 @@ export function environmentRow(environment: Environment, nowMs: number): (Cell |
 
 /** What a person wants to know of an environment first. */
 export function environmentFacts(environment: Environment, nowMs: number): [string, Cell | string][] {
-  const { name, generation, message, pausedReason, createdAt, updatedAt } = environment;
+  const { name, generation, createdAt, updatedAt } = environment;
   const facts: [string, Cell | string | undefined][] = [
     ["Environment", name],
     ["State", environmentStateCell(environment)],
-    ["", message || undefined],
-    ["Paused", pausedReason === "" || message.includes(pausedReason) ? undefined : pausedReason],
+    ["", leadOf(environment) || undefined],
     ["Generation", String(generation)],
     ["Applied", moment(updatedAt, nowMs)],
     ["Created", generation > 1 ? moment(createdAt, nowMs) : undefined],
@@ -63,6 +62,16 @@ export function environmentStateCell({ state }: Pick<Environment, "state">): Cel
   const text = environmentStateWord(state);
   const color = colors[text];
   return { text, ...(color && { color }) };
+}
+
+/** What there is to say of the whole; what each service says stands with it. */
+export function leadOf({ message, pausedReason }: Environment): string {
+  return pausedReason === "" ? firstSentence(message) : `The roll-out is paused: ${pausedReason}`;
+}
+
+/** Up to the first full stop that ends a sentence. */
+export function firstSentence(text: string): string {
+  return /^.*?\.(?= [A-Z0-9]|$)/.exec(text)?.[0] ?? text;
 }
 
 export const generationColumns: Column[] = [
