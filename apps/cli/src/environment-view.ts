@@ -69,9 +69,9 @@ export function leadOf({ message, pausedReason }: Environment): string {
   return pausedReason === "" ? firstSentence(message) : `The roll-out is paused: ${pausedReason}`;
 }
 
-/** Up to the first full stop that ends a sentence. */
+/** Up to the first full stop that ends a sentence; what comes behind it may begin with the name of a service. */
 export function firstSentence(text: string): string {
-  return /^.*?\.(?= [A-Z0-9]|$)/.exec(text)?.[0] ?? text;
+  return /^.*?\.(?= [A-Z0-9]| [a-z0-9-]+: |$)/.exec(text)?.[0] ?? text;
 }
 
 export const generationColumns: Column[] = [
