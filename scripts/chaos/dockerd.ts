@@ -14,6 +14,15 @@ export interface Dockerd extends AsyncDisposable {
   /** Resolves when it answers. */
   start(): Promise<void>;
   kill(): Promise<void>;
+  /** SIGSTOP hangs it, SIGCONT lets it go on. */
+  signal(name: NodeJS.Signals): void;
+}
+
+export interface DockerdOptions {
+  /** Its containers outlive it, as operators of long tasks set it. */
+  isLive: boolean;
+  /** The network namespace that it and its containers' networks live in. */
+  namespace?: string;
 }
 
 /** Why no engine can be started here; in CI that is an error. */
@@ -25,8 +34,8 @@ export function whyNoDockerd(): string | undefined {
   return why;
 }
 
-/** Starts an engine with its own data; with `isLive` its containers outlive it, as operators of long tasks set it. */
-export async function startDockerd({ isLive }: { isLive: boolean }): Promise<Dockerd> {
+/** Starts an engine with its own data. */
+export async function startDockerd({ isLive, namespace }: DockerdOptions): Promise<Dockerd> {
   const folder = mkdtempSync(join(tmpdir(), "drover-chaos-dockerd-"));
   const socketPath = join(folder, "docker.sock");
   const docker = new Docker({ socketPath });
@@ -70,13 +79,18 @@ export async function startDockerd({ isLive }: { isLive: boolean }): Promise<Doc
       // A killed engine leaves the note of a helper that died with it; the next one would wait for that.
       for (let round = 0; round < 5; round += 1) {
         rmSync(at("exec/containerd/containerd.pid"), { force: true });
-        daemon = spawn("dockerd", args, { stdio: "ignore" });
+        // nsenter becomes the engine: signals reach it.
+        daemon =
+          namespace === undefined
+            ? spawn("dockerd", args, { stdio: "ignore" })
+            : spawn("nsenter", [`--net=${namespace}`, "dockerd", ...args], { stdio: "ignore" });
         if (await isReady(daemon)) return;
         await end("SIGKILL");
       }
       throw new Error(`Expected dockerd to start in ${folder}, it did not in five attempts.`);
     },
     kill: () => end("SIGKILL"),
+    signal: (name) => void daemon?.kill(name),
     async [Symbol.asyncDispose]() {
       const left = await docker.listContainers({ all: true }).catch(() => []);
       await Promise.all(

@@ -47,6 +47,8 @@ export interface World extends AsyncDisposable {
 export interface AgentOptions {
   node: string;
   databaseUrl: string;
+  /** The network namespace that it lives in. */
+  namespace?: string;
   env?: Record<string, string>;
 }
 
@@ -82,8 +84,11 @@ export function createWorld({ isShared = false } = {}): World {
     children.push(child);
     return child;
   };
-  const run = (name: string, file: string, env: Record<string, string>) =>
-    spawn({ name, command: "node", args: ["--disable-warning=ExperimentalWarning", join(root, file)], env });
+  const run = (name: string, file: string, env: Record<string, string>, namespace?: string) => {
+    const args = ["--disable-warning=ExperimentalWarning", join(root, file)];
+    if (namespace === undefined) return spawn({ name, command: "node", args, env });
+    return spawn({ name, command: "nsenter", args: [`--net=${namespace}`, "node", ...args], env });
+  };
 
   let ending: Promise<void> | undefined;
   const end = async () => {
@@ -136,18 +141,23 @@ export function createWorld({ isShared = false } = {}): World {
       await api.start();
       return api;
     },
-    agent: ({ node, databaseUrl, env = {} }) =>
-      run(`agent ${node}`, "apps/agent/src/main.ts", {
-        DROVER_AGENT_NODE: node,
-        DROVER_AGENT_DATABASE_URL: databaseUrl,
-        DROVER_AGENT_LISTEN: "127.0.0.1:0",
-        DROVER_AGENT_TASK_DIR: join(folder, "task"),
-        DROVER_AGENT_MOUNTS: folder,
-        DROVER_AGENT_PROCESS: "true",
-        DROVER_AGENT_GRACE_SECONDS: "0s",
-        DROVER_AGENT_STOP_SECONDS: "10s",
-        ...env,
-      }),
+    agent: ({ node, databaseUrl, namespace, env = {} }) =>
+      run(
+        `agent ${node}`,
+        "apps/agent/src/main.ts",
+        {
+          DROVER_AGENT_NODE: node,
+          DROVER_AGENT_DATABASE_URL: databaseUrl,
+          DROVER_AGENT_LISTEN: "127.0.0.1:0",
+          DROVER_AGENT_TASK_DIR: join(folder, "task"),
+          DROVER_AGENT_MOUNTS: folder,
+          DROVER_AGENT_PROCESS: "true",
+          DROVER_AGENT_GRACE_SECONDS: "0s",
+          DROVER_AGENT_STOP_SECONDS: "10s",
+          ...env,
+        },
+        namespace,
+      ),
     worker: ({ name, types, databaseUrl, apiUrl, concurrency = 16, prefetch = 0, notify = true }) =>
       run(`worker ${name}`, "scripts/chaos/main.ts", {
         WORKER_NAME: name,
