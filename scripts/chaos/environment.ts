@@ -4,7 +4,7 @@ import { NodeService } from "@drover/proto/drover/node";
 import Docker from "dockerode";
 import { clearNode } from "../../apps/agent/src/environment/testing.ts";
 import { setup } from "./setup.ts";
-import type { ApiOptions, World } from "./world.ts";
+import type { Api, ApiOptions, World } from "./world.ts";
 
 /** A container of a replica, as its engine lists it. */
 export interface Kept {
@@ -14,13 +14,17 @@ export interface Kept {
   startedAt: string;
 }
 
-/** As setup(), with clients for environments and nodes and the means to wait for what they tell. */
+/** As setup(), with clients for environments and nodes. */
 export async function setupEnvironments(world: World, options: ApiOptions = {}) {
   const made = await setup(world, options);
-  const environments = createClient(EnvironmentService, made.api.transport());
-  const nodes = createClient(NodeService, made.api.transport());
+  return { ...made, ...environmentClients(made.api) };
+}
+
+/** Clients of an API for environments and nodes, and the means to wait for what they tell. */
+export function environmentClients(api: Api) {
+  const environments = createClient(EnvironmentService, api.transport());
+  const nodes = createClient(NodeService, api.transport());
   return {
-    ...made,
     environments,
     nodes,
     /** Applies a declaration; answers with the generation. */

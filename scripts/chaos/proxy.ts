@@ -13,8 +13,8 @@ export interface Proxy extends AsyncDisposable {
   setLatency(ms: number): void;
 }
 
-/** Starts a proxy to a port of this machine. */
-export async function startProxy(targetPort: number): Promise<Proxy> {
+/** Starts a proxy to a port of this machine, on another of its addresses where namespaces have to reach it. */
+export async function startProxy(targetPort: number, { address: host = "127.0.0.1" } = {}): Promise<Proxy> {
   const pairs = new Set<{ near: Socket; far: Socket }>();
   let weather: Weather = "pass";
   let latencyMs = 0;
@@ -44,7 +44,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     pass(near, far);
     pass(far, near);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, host);
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
@@ -59,7 +59,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     port,
     through(url) {
       const other = new URL(url);
-      other.host = `127.0.0.1:${port}`;
+      other.host = `${host}:${port}`;
       return other.href;
     },
     turn(next) {
