@@ -87,7 +87,7 @@ function sayTrouble({ output }: Context, { environment, verdict, asked, time }: 
   const { name, pausedReason } = environment;
   if (verdict === "paused") {
     output.complain(`${output.paintError("paused", "yellow")} ${time}: ${printable(pausedReason)}`);
-    const next = [`drover env get ${name}`, ...(environment.generation > 1 ? [`drover env rollback ${name}`] : [])];
+    const next = [`drover env get ${name}`, ...wayBack(environment)];
     return output.complain(`${output.paintError("Try:", "bold")} ${next.join(", or ")}`);
   }
   const broken = verdict === "failed" ? failedServices(environment, asked) : stuckServices(environment);
@@ -95,7 +95,12 @@ function sayTrouble({ output }: Context, { environment, verdict, asked, time }: 
   output.complain(`${output.paintError(what, verdict === "failed" ? "red" : "yellow")} ${time}:`);
   for (const service of broken) output.complain(`  ${service.name}: ${printable(whyBroken(service))}`);
   const [first] = broken;
-  if (first !== undefined) output.complain(`${output.paintError("Try:", "bold")} ${nextCommand(name, first)}`);
+  const next = [...(first ? [nextCommand(name, first)] : []), ...(pausedReason === "" ? [] : wayBack(environment))];
+  if (next.length > 0) output.complain(`${output.paintError("Try:", "bold")} ${next.join(", or ")}`);
+}
+
+function wayBack({ name, generation }: Environment): string[] {
+  return generation > 1 ? [`drover env rollback ${name}`] : [];
 }
 
 /** What its worst replica says, which is the reason of the service. */

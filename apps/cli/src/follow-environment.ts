@@ -21,8 +21,10 @@ export async function followEnvironment(options: FollowEnvironmentOptions): Prom
   const { client, name, signal, mayBeGone = false, onChange } = options;
   let isKnown = mayBeGone;
   for (let failures = 0; ;) {
+    const leave = new AbortController();
+    const call = { signal: AbortSignal.any([signal, leave.signal]), timeoutMs: 0 };
     try {
-      for await (const { environment } of client.environments.watchEnvironment({ name }, { signal, timeoutMs: 0 })) {
+      for await (const { environment } of client.environments.watchEnvironment({ name }, call)) {
         if (environment === undefined) throw notAnswered("an environment");
         failures = 0;
         isKnown = true;
@@ -35,6 +37,9 @@ export async function followEnvironment(options: FollowEnvironmentOptions): Prom
       if (isKnown && error instanceof ConnectError && error.code === Code.NotFound) return undefined;
       failures += 1;
       if (signal.aborted || !isAway(error) || failures > patience) throw error;
+    } finally {
+      // The connection of a stream that is left is open until it is told, and keeps the program running.
+      leave.abort();
     }
     await pause(Math.min(5000, 100 * 2 ** failures) * (1 - Math.random() / 2), undefined, { signal });
   }

@@ -142,6 +142,20 @@ describe("drover env apply", () => {
     expect(err).toMatch(/^ready after .+\n$/);
   });
 
+  it("leaves the stream when it has seen enough, so that the program ends", async () => {
+    let hasLeft = false;
+    const { drover, file } = setup({
+      ...applied(true),
+      async *watchEnvironment(_, { signal }) {
+        signal.addEventListener("abort", () => (hasLeft = true), { once: true });
+        yield { environment: shop(RUNNING) };
+        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      },
+    });
+    expect((await drover("env", "apply", file(good), "--wait")).code).toBe(0);
+    await expect.poll(() => hasLeft).toBe(true);
+  });
+
   it("exits with 1 where a required service failed, with why and the log to read", async () => {
     const { drover, file } = setup({ ...applied(true), ...watching(shop(STARTING), shop(FAILED)) });
     const { code, err } = await drover("env", "apply", file(good), "--wait");
