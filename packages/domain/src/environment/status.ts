@@ -76,7 +76,9 @@ export function viewEnvironment(
   { isDeleting, isRolling, pausedReason }: EnvironmentFacts,
   services: readonly ServiceView[],
 ): { state: EnvironmentState; message: string } {
-  const faults = services.filter((one) => !isSettled(one)).map(({ name, message }) => `${name}: ${message}`);
+  const faults = services
+    .filter((one) => !isSettled(one))
+    .map(({ name, message }) => `${name}: ${message.replace(/[^.!?]$/, "$&.")}`);
   const say = (state: EnvironmentState, lead: string) => ({ state, message: [lead, ...faults].join(" ") });
   if (isDeleting) return say("deleting", "Its containers are removed.");
   const required = services.filter(({ isRequired }) => isRequired);

@@ -16,10 +16,18 @@ export async function probeRedis(address: Address, signal: AbortSignal): Promise
     socket.write("*1\r\n$4\r\nPING\r\n");
     const line = await readLine(socket);
     if (line === "+PONG" || line.startsWith("-NOAUTH")) return { isHealthy: true, message: "" };
-    return { isHealthy: false, message: `Expected +PONG as the answer to PING, got ${JSON.stringify(line)}.` };
+    return {
+      isHealthy: false,
+      message: `Expected +PONG as the answer to PING, got ${JSON.stringify(shortened(line))}.`,
+    };
   } finally {
     socket.destroy();
   }
+}
+
+/** A refusal of Redis may be a page long. */
+function shortened(line: string): string {
+  return line.length > 120 ? `${line.slice(0, 120)}…` : line;
 }
 
 function open({ host, port }: Address, signal: AbortSignal): Promise<Socket> {
