@@ -10,6 +10,7 @@ import type { Api, ApiOptions, World } from "./world.ts";
 export interface Kept {
   id: string;
   service: string;
+  number: number;
   state: string;
   startedAt: string;
 }
@@ -89,9 +90,12 @@ export function watchNode(world: World, host: string, node: string) {
           .catch(() => undefined);
         if (found === undefined) return [];
         const { Status: state, StartedAt: startedAt } = found.State;
-        return [{ id, service: labels["drover.service"] ?? "", state, startedAt }];
+        const { "drover.service": service = "", "drover.number": number } = labels;
+        return [{ id, service, number: Number(number), state, startedAt }];
       });
-      return (await Promise.all(kept)).flat().toSorted((a, b) => (a.service < b.service ? -1 : 1));
+      return (await Promise.all(kept))
+        .flat()
+        .toSorted((a, b) => a.service.localeCompare(b.service) || a.number - b.number);
     },
     /** Names of everything of ours that is on the engine. */
     async leftovers(): Promise<string[]> {
