@@ -33,7 +33,7 @@ export const environmentColumns: Column[] = [
   { heading: "ENVIRONMENT" },
   { heading: "STATE" },
   { heading: "GENERATION", align: "right" },
-  { heading: "APPLIED", align: "right" },
+  { heading: "CHANGED", align: "right" },
   { heading: "NOTE", isFlexible: true },
 ];
 
@@ -51,7 +51,7 @@ export function environmentFacts(environment: Environment, nowMs: number): [stri
     ["State", environmentStateCell(environment)],
     ["", leadOf(environment) || undefined],
     ["Generation", String(generation)],
-    ["Applied", moment(updatedAt, nowMs)],
+    ["Changed", moment(updatedAt, nowMs)],
     ["Created", generation > 1 ? moment(createdAt, nowMs) : undefined],
   ];
   return facts.filter((fact): fact is [string, Cell | string] => fact[1] !== undefined);

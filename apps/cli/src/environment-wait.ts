@@ -53,11 +53,11 @@ export async function waitForEnvironment(context: Context, options: WaitForEnvir
     return { code: verdict === "ready" || verdict === "partial" ? 0 : 1, environment };
   } catch (error) {
     screen.end();
-    const hint = `drover env watch ${name}`;
-    if (world.stop.aborted) output.note(`It goes on. Try: ${hint}`);
+    if (world.stop.aborted) output.note(`It goes on. Try: drover env watch ${name}`);
     else if (signal.aborted)
       throw new DroverError("deadline", `Environment "${name}" was not ${words[goal]} by the deadline; it goes on.`, {
-        hint,
+        // Which says why, where no node can run something.
+        hint: `drover env get ${name}`,
       });
     throw error;
   }

@@ -3,6 +3,7 @@ import { took } from "./fact.ts";
 import type { Output } from "./output.ts";
 import { formatSize } from "./size.ts";
 import type { Cell, Color, Column } from "./table.ts";
+import { printable } from "./text-width.ts";
 import { replicaStateWord } from "./word.ts";
 
 /** A replica of a service; or a service that has none now. */
@@ -63,10 +64,18 @@ export function serviceTable(output: Output, lines: readonly ServiceLine[], opti
   return output.tableLines(columns, rows);
 }
 
+/** The notes that a terminal is too narrow for, as they are. */
+export function cutNotes(table: readonly string[], lines: readonly ServiceLine[]): string[] {
+  const cut = lines.filter((line, index) => noteOf(line) !== "" && table[index + 1]?.endsWith("…") === true);
+  return cut.length === 0 ? [] : ["", ...cut.map((line) => `${replicaName(line)}: ${printable(noteOf(line))}`)];
+}
+
 /** `redis`, or `worker/2` where there are several, with what is not required told. */
 export function replicaName({ service, replica }: ServiceLine): string {
   const number = replica !== undefined && isMany(service) ? `/${replica.number}` : "";
-  return `${service.name}${number}${service.required ? "" : " (optional)"}`;
+  // What is not declared any more, and on its way out, has no image.
+  const isOptional = !service.required && service.image !== "";
+  return `${service.name}${number}${isOptional ? " (optional)" : ""}`;
 }
 
 /** A state in its colour, with how far a start is. */

@@ -191,7 +191,7 @@ describe("drover env apply", () => {
     });
     expect(await drover("env", "apply", file(good), "--wait", "--deadline", "50ms")).toMatchObject({
       code: 5,
-      err: expect.stringContaining("it goes on.\nTry: drover env watch shop\n") as string,
+      err: expect.stringContaining("it goes on.\nTry: drover env get shop\n") as string,
     });
   });
 

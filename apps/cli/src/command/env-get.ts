@@ -3,7 +3,7 @@ import { type Context, defineCommand } from "../command.ts";
 import { environmentFacts, environmentJson } from "../environment-view.ts";
 import { notAnswered } from "../fault.ts";
 import { flagOption } from "../option.ts";
-import { rejectionLines, serviceLines, serviceTable } from "../service-view.ts";
+import { cutNotes, rejectionLines, serviceLines, serviceTable } from "../service-view.ts";
 import { environmentStateWord, replicaStateWord } from "../word.ts";
 
 /** `drover env get` */
@@ -36,8 +36,8 @@ function showEnvironment({ output }: Context, environment: Environment): void {
   output.facts(environmentFacts(environment, nowMs));
   output.line("");
   const lines = serviceLines(environment.services);
-  for (const line of serviceTable(output, lines, { nowMs, hasImages: true })) output.line(line);
-  for (const line of rejectionLines(environment, output)) output.line(line);
+  const table = serviceTable(output, lines, { nowMs, hasImages: true });
+  for (const line of [...table, ...cutNotes(table, lines), ...rejectionLines(environment, output)]) output.line(line);
   const next = nextCommand(environment);
   if (next !== undefined) output.note(`\nTry: ${next}`);
 }

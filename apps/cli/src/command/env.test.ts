@@ -31,6 +31,13 @@ describe("drover env get and list", () => {
     expect(listed).not.toHaveProperty("services");
   });
 
+  it("say the whole of what a terminal is too narrow for", async () => {
+    const drover = setup({ getEnvironment: () => ({ environment: shop(FAILED) }) }, { columns: 70 });
+    const { out } = await drover("env", "get", "shop", "--no-color");
+    expect(out).toMatch(/\nredis +failed +[^\n]+…\n/);
+    expect(out).toContain("\nredis: It ended with exit code 1.\n");
+  });
+
   it("tell node by node why a replica has no place", async () => {
     const rejections = [{ node: "n1", code: "memory", message: "It has 1 GiB free of 4 GiB." }];
     const environment = shop(STARTING);

@@ -5,6 +5,7 @@ import { formatDuration } from "../duration.ts";
 import type { ExitCode } from "../exit.ts";
 import { listOption } from "../option.ts";
 import { showPulls } from "../pull-screen.ts";
+import { printable } from "../text-width.ts";
 
 /** `drover image pull` */
 export const imagePull = defineCommand({
@@ -51,9 +52,12 @@ function sayEnd({ output }: Context, pulls: readonly PullImagesResponse[], tookM
     output.note(`${output.paintError("complete", "green")} ${time}`);
     return 0;
   }
-  if (!output.isJson)
-    output.complain(
-      `${output.paintError("failed", "red")} ${time}: ${pulls.length - complete} of ${pulls.length} pulls.`,
-    );
+  if (output.isJson) return 1;
+  // A terminal is often too narrow for the whole of it.
+  for (const { node, image, status, message } of output.isTerminal ? pulls : [])
+    if (status === "error") output.complain(`  ${node}  ${image}  ${printable(message)}`);
+  output.complain(
+    `${output.paintError("failed", "red")} ${time}: ${pulls.length - complete} of ${pulls.length} pulls.`,
+  );
   return 1;
 }

@@ -6,7 +6,7 @@ import { defineCommand } from "../command.ts";
 import { serviceJson } from "../environment-view.ts";
 import { notAnswered } from "../fault.ts";
 import { flagOption } from "../option.ts";
-import { rejectionLines, serviceLines, serviceTable } from "../service-view.ts";
+import { cutNotes, rejectionLines, serviceLines, serviceTable } from "../service-view.ts";
 
 /** `drover service status` */
 export const serviceStatus = defineCommand({
@@ -39,8 +39,10 @@ export const serviceStatus = defineCommand({
       );
       return 0;
     }
-    const lines = serviceTable(output, serviceLines(services), { nowMs: Date.now(), ...(usage && { usage }) });
-    for (const line of [...lines, ...rejectionLines({ services }, output)]) output.line(line);
+    const lines = serviceLines(services);
+    const table = serviceTable(output, lines, { nowMs: Date.now(), ...(usage && { usage }) });
+    for (const line of [...table, ...cutNotes(table, lines), ...rejectionLines({ services }, output)])
+      output.line(line);
     return 0;
   },
 });
