@@ -19,7 +19,10 @@ describe.skipIf(missing !== undefined)(`services on an engine that is not to be 
     const made = await setupEnvironments(world);
     const login = await makeNode(world, made.databaseUrl, "shaken");
     const name = world.name("pair");
-    const agent = world.agent({ ...login, env: { DROVER_AGENT_DOCKER_HOST: host } });
+    const agent = world.agent({
+      ...login,
+      env: { DROVER_AGENT_DOCKER_HOST: host, DROVER_AGENT_RECONCILE_SECONDS: "1s" },
+    });
     await agent.says("registered");
     const service = `{ image: ${testImage}, command: [sh, -c, "trap 'exit 0' TERM; sleep 100000 & wait $!"] }`;
     const source = `{ drover: environment/v1, name: ${name}, services: { one: ${service}, two: ${service} } }`;
