@@ -14,7 +14,7 @@ export function renderCliPage(): string {
   return [
     "# The drover command line",
     "Generated from the table of commands in `apps/cli/src/catalog.ts` by `npm run generate`: do not edit.",
-    'In a clone, `npm run drover -- COMMAND` runs it; so does `node apps/cli/src/main.ts COMMAND`. Results go to stdout, as tables for people or, with `--json`, as one JSON document; `task watch`, `task logs`, `task submit --file` and, for each change of a run, `workflow watch` write one JSON document a line. Errors, remarks and progress go to stderr; an error is a sentence, the faults by field where there are several, and the next command to try. With `--json` it is `{"error": {"reason", "message", "fields", "try"}}`.',
+    'In a clone, `npm run drover -- COMMAND` runs it; so does `node apps/cli/src/main.ts COMMAND`. Results go to stdout, as tables for people or, with `--json`, as one JSON document; `task watch`, `task logs`, `task submit --file`, `service logs`, `service health`, `image pull` and, for each change, `workflow watch` and `env watch` write one JSON document a line. Errors, remarks and progress go to stderr; an error is a sentence, the faults by field where there are several, and the next command to try. With `--json` it is `{"error": {"reason", "message", "fields", "try"}}`.',
     table(
       ["Command", "What it does"],
       commands.map(({ name, summary }) => [`[\`${name}\`](#${anchor(name)})`, summary]),

@@ -19,7 +19,7 @@ export const envApply = defineCommand({
     "follows until all is ready, and exits 1 where a required service failed; give it a --deadline in scripts.",
   positionals: [environmentFile],
   options: {
-    wait: flagOption({ doc: "Wait until it is ready, and show how it comes up." }),
+    wait: flagOption({ doc: "Wait until it is ready, and show how it comes up.", short: "w" }),
     expect: integerOption({
       doc: "Refuse unless this generation is the newest, as the plan that was looked at said.",
       min: 1,

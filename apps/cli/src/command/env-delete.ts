@@ -9,7 +9,7 @@ export const envDelete = defineCommand({
   summary: "Stop and remove all containers of environments, then forget them.",
   about: "Named volumes stay on their nodes.",
   positionals: [{ name: "NAME", doc: "The environment.", isRepeatable: true }],
-  options: { wait: flagOption({ doc: "Wait until its containers are gone." }) },
+  options: { wait: flagOption({ doc: "Wait until its containers are gone.", short: "w" }) },
   examples: [{ line: "drover env delete shop --wait", meaning: "Remove it, and wait for the end" }],
   run: (context, { positionals, options }) =>
     changeEach(context, positionals, async (name) => {

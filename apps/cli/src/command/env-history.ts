@@ -11,23 +11,23 @@ export const envHistory = defineCommand({
   summary: "List the generations of an environment, newest first.",
   positionals: [{ name: "NAME", doc: "The environment." }],
   options: {
-    source: integerOption({
+    generation: integerOption({
       doc: "Write what this generation declared, and nothing else.",
-      placeholder: "GENERATION",
+      placeholder: "N",
       min: 1,
       max: 2_147_483_647,
     }),
   },
   examples: [
     { line: "drover env history shop", meaning: "See who applied what, and when" },
-    { line: "drover env history shop --source 3 > shop.yaml", meaning: "Take an older file back" },
+    { line: "drover env history shop --generation 3 > shop.yaml", meaning: "Take an older file back" },
   ],
   async run({ client, output, signal }, { positionals: [name = ""], options }) {
     const { generations } = await client.environments.listGenerations({ name }, { signal });
-    if (options.source !== undefined) {
-      const found = generations.find(({ generation }) => generation === options.source);
+    if (options.generation !== undefined) {
+      const found = generations.find(({ generation }) => generation === options.generation);
       if (found === undefined) {
-        const message = `Environment "${name}" has no generation ${options.source}.`;
+        const message = `Environment "${name}" has no generation ${options.generation}.`;
         throw new DroverError("not_found", message, { hint: `drover env history ${name}` });
       }
       output.raw(found.source.replace(/\n?$/, "\n"), "stdout");

@@ -14,11 +14,11 @@ export const envRollback = defineCommand({
   options: {
     to: integerOption({
       doc: "This generation; else the one before the newest.",
-      placeholder: "GENERATION",
+      placeholder: "N",
       min: 1,
       max: 2_147_483_647,
     }),
-    wait: flagOption({ doc: "Wait until it is ready, and show how it comes up." }),
+    wait: flagOption({ doc: "Wait until it is ready, and show how it comes up.", short: "w" }),
   },
   examples: [
     { line: "drover env rollback shop --wait", meaning: "Take the last change back" },

@@ -76,8 +76,8 @@ describe("drover env history, rollback and drift", () => {
     expect((await drover("env", "history", "shop")).out).toMatch(
       /^GENERATION +APPLIED +BY +NOTE\n +2 +ann +newest, back to generation 1\n +1 +bob\n$/,
     );
-    expect((await drover("env", "history", "shop", "--source", "1")).out).toBe("old\n");
-    expect((await drover("env", "history", "shop", "--source", "7")).code).toBe(3);
+    expect((await drover("env", "history", "shop", "--generation", "1")).out).toBe("old\n");
+    expect((await drover("env", "history", "shop", "--generation", "7")).code).toBe(3);
   });
 
   it("go back to a generation and follow it", async () => {

@@ -97,7 +97,7 @@ export const nodeRemove = defineCommand({
   positionals: [{ ...name, isRepeatable: true }],
   options: { force: flagOption({ doc: "Also where work is lost by it." }) },
   examples: [
-    { line: "drover node drain gpu-01 --wait && drover node remove gpu-01", meaning: "Take a host out of service" },
+    { line: "drover node remove gpu-01", meaning: "Take a host out of service that was drained" },
     { line: "drover node remove gpu-02 --force", meaning: "One that burnt down" },
   ],
   run: (context, { positionals, options }) =>

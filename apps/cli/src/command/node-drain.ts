@@ -24,7 +24,7 @@ export const nodeDrain = defineCommand({
     within: durationOption({ doc: "How long running tasks may take. Default: 10m.", placeholder: "DURATION" }),
     reason: textOption({ doc: "Why, for those who ask.", placeholder: "TEXT" }),
     plan: flagOption({ doc: "Only tell what would leave, where to, and how long it would take." }),
-    wait: flagOption({ doc: "Stay until the node is empty." }),
+    wait: flagOption({ doc: "Stay until the node is empty.", short: "w" }),
   },
   examples: [
     { line: "drover node drain gpu-01 --plan", meaning: "See what it would take" },

@@ -15,7 +15,7 @@ export const serviceStart = defineCommand({
   summary: "Start services, with everything that they depend on.",
   about: "They stay started through further generations. One that has failed begins anew.",
   positionals,
-  options: { wait: flagOption({ doc: "Wait until they run, and show how they come up." }) },
+  options: { wait: flagOption({ doc: "Wait until they run, and show how they come up.", short: "w" }) },
   examples: [
     { line: "drover service start shop --wait", meaning: "Start all that was stopped" },
     { line: "drover service start lightweight kafka", meaning: "Kafka, and the ZooKeeper that it needs" },
@@ -29,7 +29,7 @@ export const serviceStop = defineCommand({
   name: "service stop",
   summary: "Stop services; they stay stopped until they are started again.",
   positionals,
-  options: { wait: flagOption({ doc: "Wait until their containers have ended." }) },
+  options: { wait: flagOption({ doc: "Wait until their containers have ended.", short: "w" }) },
   examples: [{ line: "drover service stop shop page --wait", meaning: "Take the page down" }],
   run: (context, { positionals: [name = "", ...services], options }) =>
     change(context, { name, services, word: "stopped", goal: options.wait ? "stopped" : undefined }),
@@ -40,7 +40,7 @@ export const serviceRestart = defineCommand({
   name: "service restart",
   summary: "Replace the containers of services by new ones, as their update policies allow.",
   positionals,
-  options: { wait: flagOption({ doc: "Wait until the new ones run, and show how they come up." }) },
+  options: { wait: flagOption({ doc: "Wait until the new ones run, and show how they come up.", short: "w" }) },
   examples: [{ line: "drover service restart shop redis --wait", meaning: "A new container for Redis" }],
   run: (context, { positionals: [name = "", ...services], options }) =>
     change(context, { name, services, word: "restarted", goal: options.wait ? "running" : undefined }),
