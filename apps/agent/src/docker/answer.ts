@@ -36,5 +36,6 @@ export function faultOf(error: unknown): { ok: false; fault: EngineFault; messag
 function reasonOf(error: Error): string {
   const body = "json" in error ? error.json : undefined;
   if (typeof body === "object" && body !== null && "message" in body) return String(body.message);
-  return error.message.trim();
+  // The client's own words before those of the engine.
+  return error.message.trim().replace(/^\(HTTP code \d+\) [^-]{1,60} - /, "");
 }

@@ -27,7 +27,7 @@ export function environmentFault(faults: readonly Fault[]): DroverError {
         field: fault.path === "" ? "source" : `source.${fault.path}`,
         message: `line ${fault.line}, column ${fault.column}: ${fault.message}${fault.hint === undefined ? "" : ` ${fault.hint}`}`,
       })),
-      hint: 'Check it with "drover env plan FILE".',
+      hint: 'Check it with "drover env validate FILE".',
     },
   );
 }

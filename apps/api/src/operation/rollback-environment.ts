@@ -33,6 +33,6 @@ function noGeneration(name: string, number: number, newest: number): DroverError
   const which =
     number < 1 ? `has no generation before its newest one, ${newest}` : `has generations 1 to ${newest}, got ${number}`;
   return new DroverError(number < 1 ? "conflict" : "not_found", `Environment "${name}" ${which}.`, {
-    hint: `List what was applied with "drover env get ${name}".`,
+    hint: `List what was applied with "drover env history ${name}".`,
   });
 }
