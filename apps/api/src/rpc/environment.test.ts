@@ -77,7 +77,7 @@ describe("an apply", () => {
 
   it("is refused with every fault of its source", async () => {
     await expect(house.client.applyEnvironment({ source: source("x", "a: {dependsOn: a}") })).rejects.toThrow(
-      /invalid_argument.*The environment has .*drover env plan FILE/s,
+      /invalid_argument.*The environment has .*drover env validate FILE/s,
     );
   });
 
