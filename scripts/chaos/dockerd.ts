@@ -80,10 +80,12 @@ export async function startDockerd({ isLive, namespace }: DockerdOptions): Promi
       for (let round = 0; round < 5; round += 1) {
         rmSync(at("exec/containerd/containerd.pid"), { force: true });
         // nsenter becomes the engine: signals reach it.
-        daemon =
-          namespace === undefined
-            ? spawn("dockerd", args, { stdio: "ignore" })
-            : spawn("nsenter", [`--net=${namespace}`, "dockerd", ...args], { stdio: "ignore" });
+        const [command = "", ...rest] = [
+          ...(namespace === undefined ? [] : ["nsenter", `--net=${namespace}`]),
+          "dockerd",
+          ...args,
+        ];
+        daemon = spawn(command, rest, { stdio: "ignore" });
         if (await isReady(daemon)) return;
         await end("SIGKILL");
       }

@@ -13,7 +13,7 @@ describe.skipIf(engine.missing !== undefined)(`wall clocks that jump ${engine.mi
   it("take no lease, end no task and restart no container, whether the agent's or the API's", async () => {
     await using world = createWorld();
     const file = join(world.folder, "offset");
-    const env = { NODE_OPTIONS: `--import=${join(import.meta.dirname, "clock-jump.ts")}`, CLOCK_OFFSET_FILE: file };
+    const env = { NODE_OPTIONS: `--import=${import.meta.resolve("./clock-jump.ts")}`, CLOCK_OFFSET_FILE: file };
     const { databaseUrl, api, ledger, tasks, gates, apply, until } = await setupEnvironments(world, { env });
     const login = await makeNode(world, databaseUrl, "jumper");
     const { docker, kept } = watchNode(world, engine.host, login.node);
