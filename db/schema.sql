@@ -921,6 +921,8 @@ create function drover.take_back_placements()
   returns integer language plpgsql;
 create function drover.take_runs(p_runs integer, p_signals integer)
   returns TABLE(run_id bigint, now_ms double precision, run json, open json, signals json) language plpgsql;
+create function drover.takeover_seconds(p_service json)
+  returns double precision language sql stable;
 create function drover.task_state(p_task_ids bigint[])
   returns TABLE(task_id bigint, state text) language sql stable;
 create function drover.tell_replicas(p_replica_ids bigint[], p_kind text, p_reason text DEFAULT NULL::text)

@@ -204,10 +204,25 @@ begin
      from (select distinct r.environment_id from drover.replica r where r.id = any (p_replica_ids)) as u (id);
 end $$;
 
+-- How long after its node was declared lost a service with the policy `stop` may be started elsewhere: as long as it says,
+-- and longer where the node needs more to be done with it. The node counts from its last answer, which was a lease and its
+-- margin earlier, waits for an answer that is merely late (a sync interval, at most a third of the lease, and 5 s), and
+-- then gives it its grace.
+create or replace function drover.takeover_seconds(p_service json) returns float8
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.after + greatest(0, greatest(0, c.lease_seconds / 3.0 + 5 - s.after) + s.grace - c.lease_seconds - c.lease_margin_seconds)
+    from drover.control c
+    cross join (
+      select coalesce((p_service -> 'onDisconnect' ->> 'afterSeconds')::float8, 0) as after,
+             coalesce((p_service ->> 'stopGraceSeconds')::float8, 0) as grace) s;
+$$;
+
 -- What nodes do to replicas, in this order:
 --   removed          its replicas are placed anew at once
 --   lost             by the policy of the service: kept where they are; placed anew at once; or so many seconds later
---                    than the node was declared lost, which is a lease and its margin after it was last heard of
+--                    than the node was declared lost that it has surely stopped them (takeover_seconds)
 --   asked to drain   what is stopped is placed anew; what runs gets a replacement and leaves when that one runs, or when
 --                    the time of the drain is over; a drain that was taken back keeps what is there
 -- Then rows that nobody will report gone are forgotten: never placed, or on nodes that are removed or lost for long.
@@ -231,7 +246,7 @@ begin
          and (h.removed_at is not null or h.state = 'lost' and case r.spec -> 'service' -> 'onDisconnect' ->> 'kind'
            when 'replace' then coalesce(h.lost_at, '-infinity') <= now()
            when 'stop' then coalesce(h.lost_at, '-infinity')
-             + coalesce((r.spec -> 'service' -> 'onDisconnect' ->> 'afterSeconds')::float8, 0) * interval '1 second' <= now()
+             + drover.takeover_seconds(r.spec -> 'service') * interval '1 second' <= now()
            else false end)
        order by r.id
          for update of r skip locked) b;

@@ -160,6 +160,24 @@ describe("a node that is lost", () => {
     expect(await house.replicas("keeps")).toEqual(["a running"]);
   });
 
+  it("has had the time to end what it is to stop before another node starts it", async () => {
+    const a = await house.node("a");
+    await house.environment("shop", {
+      slow: { onDisconnect: { kind: "stop", afterSeconds: 10 }, stopGraceSeconds: 100 },
+      quick: { onDisconnect: { kind: "stop", afterSeconds: 10 }, stopGraceSeconds: 10 },
+    });
+    await house.place();
+    await house.node("b");
+    // It was last heard of 40 s before it was declared lost, stops it 15 s after that, and kills it 100 s later.
+    await house.lose(a, 74);
+    await house.place();
+    expect(await house.replicas("slow")).toEqual(["a running"]);
+    expect(await house.replicas("quick")).toEqual(["b running"]);
+    await house.lose(a, 76);
+    await house.place();
+    expect(await house.replicas("slow")).toEqual(["b running"]);
+  });
+
   it("finds on its return that the replica is no longer among its own", async () => {
     const a = await house.node("a");
     const { web } = await house.environment("shop", { web: { onDisconnect: { kind: "replace" } } });
