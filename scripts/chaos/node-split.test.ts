@@ -51,10 +51,12 @@ describe.skipIf(missing !== undefined)(`two hosts with an engine each ${missing 
   }
 
   const declare = (name: string) => {
-    const command = `[sh, -c, "trap 'exit 0' TERM; sleep 100000 & wait $!"]`;
-    const service = (policy: string) =>
-      `{ image: ${testImage}, command: ${command}, update: { healthy: 0s }, onDisconnect: ${policy} }`;
-    const services = `{ keep: ${service("keep")}, stop: ${service("{ stopAfter: 3s }")}, replace: ${service("replace")} }`;
+    const polite = `[sh, -c, "trap 'exit 0' TERM; sleep 100000 & wait $!"]`;
+    const service = (policy: string, command = polite) =>
+      `{ image: ${testImage}, command: ${command}, stopGrace: 4s, update: { healthy: 0s }, onDisconnect: ${policy} }`;
+    // It has to be killed, so that it ends as late as it may.
+    const stop = service("{ stopAfter: 3s }", `[sleep, "100000"]`);
+    const services = `{ keep: ${service("keep")}, stop: ${stop}, replace: ${service("replace")} }`;
     return `{ drover: environment/v1, name: ${name}, together: false, services: ${services} }`;
   };
   const ofPolicy = <T extends { service: string }>(all: T[]) =>
