@@ -3,13 +3,12 @@ import { ConstraintsSchema } from "@drover/proto/drover/task";
 import { NodeState } from "@drover/proto/drover/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testImage } from "../../apps/agent/src/docker/testing.ts";
-import { whyNoDockerd } from "./dockerd.ts";
 import { isReady, setupEnvironments, watchNode } from "./environment.ts";
-import { type NodeHost, startNodeHost } from "./node-host.ts";
+import { type NodeHost, startNodeHost, whyNoNodeHost } from "./node-host.ts";
 import { makeNode } from "./setup.ts";
 import { createWorld } from "./world.ts";
 
-const missing = whyNoDockerd();
+const missing = whyNoNodeHost();
 
 describe.skipIf(missing !== undefined)(`a node that is drained ${missing ?? ""}`, () => {
   let hosts: NodeHost[] = [];

@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { randomInt } from "node:crypto";
+import { existsSync } from "node:fs";
 import { promisify } from "node:util";
-import { type Dockerd, startDockerd } from "./dockerd.ts";
+import { type Dockerd, startDockerd, whyNoDockerd } from "./dockerd.ts";
 
 const run = promisify(execFile);
 
@@ -17,7 +18,16 @@ export interface NodeHost extends AsyncDisposable {
   mend(): Promise<void>;
 }
 
-/** Makes a host; needs root, iproute2 and dockerd. */
+/** Why no host can be made here; in CI that is an error. */
+export function whyNoNodeHost(): string | undefined {
+  const hasIp = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"].some((path) => existsSync(path));
+  if (hasIp) return whyNoDockerd();
+  const why = "a host of its own needs iproute2";
+  if (process.env["CI"] === "true") throw new Error(why);
+  return why;
+}
+
+/** Makes a host. */
 export async function startNodeHost(): Promise<NodeHost> {
   const [high, low] = [randomInt(16, 32), randomInt(0, 256)];
   const tag = `dr${high.toString(16)}${low.toString(16).padStart(2, "0")}`;

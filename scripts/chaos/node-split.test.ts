@@ -4,16 +4,15 @@ import { ReplicaState } from "@drover/proto/drover/environment";
 import { DisconnectPolicy_Kind, DisconnectPolicySchema } from "@drover/proto/drover/task";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testImage } from "../../apps/agent/src/docker/testing.ts";
-import { whyNoDockerd } from "./dockerd.ts";
 import { killPostgres } from "./crash.ts";
 import { environmentClients, isReady, replicaOf, setupEnvironments, watchNode } from "./environment.ts";
 import { openLedger } from "./ledger.ts";
-import { type NodeHost, startNodeHost } from "./node-host.ts";
+import { type NodeHost, startNodeHost, whyNoNodeHost } from "./node-host.ts";
 import { startProxy } from "./proxy.ts";
 import { makeNode } from "./setup.ts";
 import { createWorld, type World } from "./world.ts";
 
-const missing = whyNoDockerd();
+const missing = whyNoNodeHost();
 const policies = ["keep", "stop", "replace"] as const;
 const kinds = {
   keep: DisconnectPolicy_Kind.KEEP,
