@@ -39,9 +39,15 @@ export function keepAlive(
   return {
     async stop(deadlineMs) {
       stopping.abort();
-      await stopPostmaster(server.pid, plan.cluster, deadlineMs);
-      await watching;
-      await stopPostmaster(server.pid, plan.cluster, deadlineMs); // one that came up meanwhile
+      // The server is no child that keeps this process alive, and its end may be told after it is seen to be gone.
+      const alive = setInterval(() => undefined, 1000);
+      try {
+        await stopPostmaster(server.pid, plan.cluster, deadlineMs);
+        await watching;
+        await stopPostmaster(server.pid, plan.cluster, deadlineMs); // one that came up meanwhile
+      } finally {
+        clearInterval(alive);
+      }
     },
   };
 }

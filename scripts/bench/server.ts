@@ -66,9 +66,7 @@ export async function startServer({ settings = {} }: { settings?: Record<string,
       },
       async stop() {
         await admin.end();
-        // The server is no child that keeps this process alive until it has ended.
-        const alive = setInterval(() => {}, 1000);
-        await server.stop().finally(() => clearInterval(alive));
+        await server.stop();
         remove();
       },
     };
