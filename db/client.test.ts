@@ -32,6 +32,31 @@ describe("openDatabase", () => {
     expect(row).toEqual({ big: "9007199254740993", kept: '{"a":1.0}', read: { a: [1, null] }, list: ["1", "2"] });
   });
 
+  it("asks nothing of its own on a new connection, since a loss just then would end the process", async () => {
+    const real = new URL(house.url);
+    const asked: string[] = [];
+    const proxy = createServer((from) => {
+      const server = connect(Number(real.port), real.hostname);
+      server.on("error", () => {}).pipe(from);
+      from
+        .on("error", () => {})
+        .on("data", (bytes) => {
+          // Messages with a type: P parses a statement. The first one finds the server gone.
+          if (String.fromCharCode(bytes[0] ?? 0) !== "P") return void server.write(bytes);
+          asked.push(bytes.toString("latin1"));
+          proxy.close();
+          from.destroy();
+          server.destroy();
+        });
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const through = new URL(house.url);
+    through.port = String((proxy.address() as AddressInfo).port);
+    const answer = open(through.href).run(sql`select ${"mine"}::text as whose`);
+    await expect(answer).rejects.toMatchObject({ name: "DroverError", reason: "unavailable" });
+    expect(asked).toEqual([expect.stringContaining("as whose")]);
+  });
+
   it("never compiles plans, which costs more than queue statements take", async () => {
     expect(await open().run(sql`select current_setting('jit') as jit`)).toEqual([{ jit: "off" }]);
   });

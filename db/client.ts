@@ -1,6 +1,7 @@
 import type { SQLWrapper } from "drizzle-orm";
 import { PgDialect } from "drizzle-orm/pg-core";
 import postgres from "postgres";
+import { arrayTypes, toArrayLiteral } from "./array.ts";
 import { asDatabaseFault, errorCode, isConnectionLoss } from "./fault.ts";
 import { createTurnstile } from "./turnstile.ts";
 
@@ -50,7 +51,8 @@ export function openDatabase({
       max_lifetime: 60 * 60,
       backoff: (tries: number) => Math.min(2, 0.05 * 2 ** tries),
       onnotice: () => {},
-      types: jsonAsText,
+      fetch_types: false,
+      types: { ...jsonAsText, ...arrayTypes },
       connection: isPooled
         ? {}
         : { application_name: applicationName, statement_timeout: statementTimeoutMs, jit: "off" },
@@ -149,8 +151,9 @@ function bind(client: Pick<postgres.Sql, "unsafe">, prepare: boolean): Executor 
     run: async <Row>(statement: SQLWrapper) => {
       const { sql, params } = dialect.sqlToQuery(statement.getSQL());
       try {
-        // Values are what the driver takes: texts, numbers, arrays of them.
-        const rows = await client.unsafe(sql, params as postgres.ParameterOrJSON<never>[], { prepare });
+        const values = params.map((value) => (Array.isArray(value) ? toArrayLiteral(value) : value));
+        // Values are what the driver takes: texts, numbers, bytes.
+        const rows = await client.unsafe(sql, values as postgres.ParameterOrJSON<never>[], { prepare });
         return rows as unknown as Row[];
       } catch (error) {
         throw asDatabaseFault(error);

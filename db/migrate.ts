@@ -27,7 +27,7 @@ export async function migrate({
   folder = import.meta.dirname,
   log = () => {},
 }: MigrateOptions): Promise<{ applied: string[] }> {
-  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 10 });
+  const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => {}, connect_timeout: 10 });
   const applied: string[] = [];
   try {
     await sql`select pg_advisory_lock(1146244950, 0)`;

@@ -69,7 +69,7 @@ describe.skipIf(engine.missing !== undefined)(`an agent's life ${engine.missing 
     expect(await containers.running()).toBe(1);
 
     const reborn = world.agent(login);
-    await reborn.says("took up an attempt that was still running");
+    await reborn.says("took up an attempt that still ran");
     await expect.poll(async () => (await lines()).length, { timeout: 10_000 }).toBeGreaterThan(shipped + 100);
     gates.open("counting", 1);
     await expect
