@@ -7,7 +7,7 @@ import { checkEnvironment } from "./check/environment.ts";
 import type { ServiceDraft } from "./check/draft.ts";
 import { atMost, dockerName, labelExpected, labelPattern, labels, orNothing } from "./shape/scalar.ts";
 import { compileService } from "./service.ts";
-import { service, type RawService } from "./service-shape.ts";
+import { drift, service, type RawService } from "./service-shape.ts";
 
 const maxServices = 100;
 const defaultNetwork = "default";
@@ -56,6 +56,7 @@ export const environment = record({
       "external: it is there already, and is neither made nor removed.",
     ),
     together: documented(flag(), "All on one node, where they reach each other by name; true."),
+    drift: documented(drift, "What becomes of containers that were changed by hand, where a service does not say."),
     labels: documented(labels(), "Of all its containers."),
   },
 });
@@ -70,8 +71,9 @@ export function compileEnvironment(document: Value, report: Report): Declaration
   const networks = withNames(raw?.networks);
   if (networks.length === 0) networks.push({ name: defaultNetwork });
   const [first = { name: defaultNetwork }] = networks;
+  const general = { network: first.name, ...(raw?.drift !== undefined && { drift: raw.drift }) };
   const drafts = [...found].map(([name, one]): ServiceDraft => {
-    return { at: one.at, raw: one.value, service: compileService(name, one.value, first.name) };
+    return { at: one.at, raw: one.value, service: compileService(name, one.value, general) };
   });
   const declaration: Declaration = {
     name: raw?.name ?? "",

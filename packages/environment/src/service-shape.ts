@@ -94,6 +94,9 @@ const userText = text({
   expected: "a user with or without a group, such as 1000:1000",
 });
 
+/** What becomes of containers that were changed by hand. */
+export const drift = word(["converge", "observe"]);
+
 const serviceRecord = record({
   name: "a service",
   optional: {
@@ -124,6 +127,8 @@ const serviceRecord = record({
     user: byKind({ text: userText, number: mapped(number({ min: 0, max: 4_294_967_294, whole: true }), String) }),
     workingDir: absolutePath(),
     readOnlyRoot: flag(),
+    init: documented(flag(), "Docker's init as process 1: it hands on signals and clears away ended children."),
+    drift: documented(drift, "What becomes of a container that was changed by hand."),
     labels: documented(labels(), "Of the containers."),
   },
 });

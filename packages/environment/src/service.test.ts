@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readEnvironment } from "./read-environment.ts";
-import { around, messagesOf, serviceOf } from "./testing.ts";
+import { around, compile, messagesOf, serviceOf } from "./testing.ts";
 
 describe("a service", () => {
   it("has texts, numbers, flags and secrets as its variables", () => {
@@ -18,6 +18,19 @@ describe("a service", () => {
       'Expected a key of a secret, got "secrt".',
       'Expected "secret" in a secret, got nothing.',
     ]);
+  });
+
+  it("says what becomes of changes by hand, or leaves it to its environment, and that to the node", () => {
+    expect(serviceOf("drift: observe").drift).toBe("observe");
+    const [own, left] = compile(
+      "drover: environment/v1\nname: x\ndrift: observe\nservices: { a: { image: r, drift: converge }, b: { image: r } }",
+    ).services;
+    expect([own?.drift, left?.drift, serviceOf().drift]).toEqual(["converge", "observe", undefined]);
+    expect(messagesOf("drift: show")).toEqual(['Expected "converge" or "observe", got "show".']);
+  });
+
+  it("has an init only where it asks for one", () => {
+    expect([serviceOf("init: true").hasInit, serviceOf().hasInit]).toEqual([true, undefined]);
   });
 
   it("has ports as Docker writes them, on 127.0.0.1 where nothing else is said", () => {

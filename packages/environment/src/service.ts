@@ -1,9 +1,21 @@
-import type { Constraints, RestartPolicy, Service, UpdatePolicy } from "@drover/domain/environment/declaration";
+import type {
+  Constraints,
+  DriftPolicy,
+  RestartPolicy,
+  Service,
+  UpdatePolicy,
+} from "@drover/domain/environment/declaration";
 import type { RawService } from "./service-shape.ts";
 import { present } from "./present.ts";
 
+/** What the environment says for services that do not say it themselves. */
+export interface General {
+  network: string;
+  drift?: DriftPolicy;
+}
+
 /** A service with everything that it does not say itself. */
-export function compileService(name: string, raw: RawService, network: string): Service {
+export function compileService(name: string, raw: RawService, general: General): Service {
   const unique = (placed: { value: string }[] = []) => [...new Set(placed.map(({ value }) => value))];
   const networks = unique(raw.networks);
   return present<Service>({
@@ -16,7 +28,7 @@ export function compileService(name: string, raw: RawService, network: string): 
     env: Object.fromEntries(raw.env ?? []),
     ports: (raw.ports ?? []).map(({ value }) => value),
     mounts: (raw.mounts ?? []).map(({ value }) => value),
-    networks: networks.length === 0 ? [network] : networks,
+    networks: networks.length === 0 ? [general.network] : networks,
     dependsOn: unique(raw.dependsOn),
     health: raw.health,
     isRequired: raw.required ?? true,
@@ -30,6 +42,8 @@ export function compileService(name: string, raw: RawService, network: string): 
     user: raw.user,
     workingDir: raw.workingDir,
     isReadOnlyRoot: raw.readOnlyRoot ?? false,
+    hasInit: raw.init,
+    drift: raw.drift ?? general.drift,
     labels: raw.labels ?? {},
   });
 }

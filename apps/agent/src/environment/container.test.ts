@@ -14,13 +14,13 @@ async function plan(options: WantOptions, rest: object = {}) {
 describe("names", () => {
   it("of containers carry the environment, the service and the number, and the namespace where it is not the default", () => {
     const replica = { namespace: "default", environment: "shop", service: "web", number: 2 };
-    expect(containerName(replica)).toBe("drover-shop-web-2");
-    expect(containerName({ ...replica, namespace: "team" })).toBe("drover-team-shop-web-2");
+    expect(containerName(replica)).toBe("drover_shop_web_2");
+    expect(containerName({ ...replica, namespace: "team" })).toBe("drover_team.shop_web_2");
   });
 
   it.each([
     ["default", "shop", { name: "front" }, "shop_front"],
-    ["team", "shop", { name: "front" }, "team_shop_front"],
+    ["team", "shop", { name: "front" }, "team.shop_front"],
     ["default", "shop", { name: "office", isExternal: true }, "office"],
     ["default", "lightweight", { name: "lightweight_default" }, "lightweight_default"],
   ])("of networks and volumes in %s/%s from %j are %s", (namespace, environment, declared, name) => {

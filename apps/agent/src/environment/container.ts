@@ -99,6 +99,7 @@ export function hostOptions(service: Service): NonNullable<CreateOptions["HostCo
     ...(memoryBytes !== undefined && { Memory: memoryBytes, MemorySwap: memoryBytes }),
     ...(shmBytes !== undefined && { ShmSize: shmBytes }),
     ReadonlyRootfs: service.isReadOnlyRoot,
+    ...(service.hasInit === true && { Init: true }),
   };
 }
 

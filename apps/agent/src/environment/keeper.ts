@@ -67,7 +67,7 @@ export function createKeeper({
     log,
     periodMs: values.reconcileSeconds * 1000,
     maxConcurrentStarts: values.maxConcurrentStarts,
-    isDriftMended: values.drift === "converge",
+    drift: values.drift,
   });
   return {
     reconciler,

@@ -6,9 +6,12 @@ export interface ReplicaName {
   number: number;
 }
 
-/** The name of a replica's container: a second creation of the same replica collides in the engine itself. */
+/**
+ * The name of a replica's container: a second creation of the same replica collides in the engine itself. Names of
+ * namespaces, environments and services have neither underscores nor dots, so that two replicas never share one.
+ */
 export function containerName({ namespace, environment, service, number }: ReplicaName): string {
-  return `drover-${prefixOf(namespace, "-")}${environment}-${service}-${number}`;
+  return `drover_${prefixOf(namespace)}${environment}_${service}_${number}`;
 }
 
 /**
@@ -21,7 +24,7 @@ export function resourceName(
 ): string {
   if (isExternal === true) return name;
   const own = name.startsWith(`${environment}_`) ? name : `${environment}_${name}`;
-  return `${prefixOf(namespace, "_")}${own}`;
+  return `${prefixOf(namespace)}${own}`;
 }
 
 /** By these names others in its networks reach a replica. */
@@ -29,6 +32,6 @@ export function networkAliases({ service, number }: Pick<ReplicaName, "service" 
   return [service, `${service}-${number}`];
 }
 
-function prefixOf(namespace: string, separator: string): string {
-  return namespace === "default" ? "" : `${namespace}${separator}`;
+function prefixOf(namespace: string): string {
+  return namespace === "default" ? "" : `${namespace}.`;
 }

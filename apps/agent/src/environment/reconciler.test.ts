@@ -234,17 +234,32 @@ describe.skipIf(found.missing !== undefined)(`the reconciler on a real engine ${
     await expect.poll(async () => (await inspect(web).catch(() => undefined))?.Id).not.toBe(id);
     await expect.poll(async () => (await inspect(web).catch(() => undefined))?.HostConfig.Memory).toBe(33_554_432);
     await expect.poll(() => first.said(web)?.state).toBe("running");
-    await first.stop();
-    const second = await agent({ isDriftMended: false });
-    second.reconciler.desire([web]);
-    await expect.poll(() => second.said(web)?.state).toBe("running");
+    const watched = { ...web, spec: { ...web.spec, service: { ...web.spec.service, drift: "observe" as const } } };
+    first.reconciler.desire([watched]);
     await edit();
-    await expect
-      .poll(() => second.said(web))
-      .toMatchObject({
-        state: "running",
-        drift: [{ field: "memory", wanted: "33554432", found: "50331648" }],
-      });
+    const told = { state: "running", drift: [{ field: "memory", wanted: "33554432", found: "50331648" }] };
+    await expect.poll(() => first.said(web)).toMatchObject(told);
+    await first.stop();
+    const second = await agent({ drift: "observe" });
+    second.reconciler.desire([web]);
+    await expect.poll(() => second.said(web)).toMatchObject(told);
+    const mending = { ...watched, spec: { ...web.spec, service: { ...web.spec.service, drift: "converge" as const } } };
+    second.reconciler.desire([mending]);
+    await expect.poll(() => [second.said(web)?.state, second.said(web)?.drift]).toEqual(["running", undefined]);
+  });
+
+  it("gives a program that does not listen to SIGTERM an init, where its service asks for one", async () => {
+    const { agent, want, inspect } = setup();
+    const { reconciler, said } = await agent();
+    const deaf = { command: ["sh", "-c", "while :; do sleep 1000; done"], stopGraceSeconds: 1 };
+    const alone = want({ service: "alone", spec: deaf });
+    const helped = want({ service: "helped", spec: { ...deaf, hasInit: true } });
+    reconciler.desire([alone, helped]);
+    await expect.poll(() => [alone, helped].map((one) => said(one)?.state)).toEqual(["running", "running"]);
+    reconciler.desire([alone, helped].map((one) => ({ ...one, wanted: "stopped" as const })));
+    await expect.poll(() => [alone, helped].map((one) => said(one)?.state)).toEqual(["stopped", "stopped"]);
+    const codes = await Promise.all([alone, helped].map(async (one) => (await inspect(one)).State.ExitCode));
+    expect(codes).toEqual([137, 143]);
   });
 
   it("gives secrets from the node's files to the container alone, and names the one that is missing", async () => {

@@ -4,7 +4,7 @@ import { createLoop } from "@drover/daemon/loop";
 import type { Metrics } from "@drover/daemon/metric";
 import type { Service } from "@drover/daemon/service";
 import type { WantedReplica } from "@drover/db/node/replica";
-import type { HealthCheck } from "@drover/domain/environment/declaration";
+import type { DriftPolicy, HealthCheck } from "@drover/domain/environment/declaration";
 import { reconcile } from "@drover/domain/environment/reconcile";
 import { noteFailure, type ReplicaMemory } from "@drover/domain/environment/replica-memory";
 import { followEvents } from "../docker/event.ts";
@@ -40,8 +40,8 @@ export interface ReconcilerOptions {
   /** The longest time between two looks at everything. */
   periodMs?: number;
   maxConcurrentStarts?: number;
-  /** Whether containers that were changed by hand are made anew; otherwise that is only told. */
-  isDriftMended?: boolean;
+  /** What becomes of containers that were changed by hand, where their service does not say. */
+  drift?: DriftPolicy;
   clock?: Clock;
 }
 
@@ -73,7 +73,7 @@ export function createReconciler({
   log,
   periodMs = 5000,
   maxConcurrentStarts = 5,
-  isDriftMended = true,
+  drift = "converge",
   clock = systemClock,
 }: ReconcilerOptions): Reconciler {
   const { holder } = rules;
@@ -171,7 +171,7 @@ export function createReconciler({
   ): Promise<number> {
     const nowMs = clock.now();
     const isCutOff = (one: WantedReplica) => one.wanted === "running" && cutOff.stopAtMs(one) <= nowMs;
-    for (const { id, drift } of observed) if (made.delete(id) && drift.length > 0) unmendable.add(id);
+    for (const one of observed) if (made.delete(one.id) && one.drift.length > 0) unmendable.add(one.id);
     const answer = reconcile({
       desired: [...wanted.values()].map((one) => (isCutOff(one) ? { ...one, wanted: "stopped" as const } : one)),
       found: observed.map((one) => ({ ...one, ...faultOf(one.id) })),
@@ -181,7 +181,7 @@ export function createReconciler({
       busy: new Set([...busyBefore, ...work.busy]),
       freeStarts: maxConcurrentStarts - work.starts,
       unmendable,
-      isDriftMended,
+      drift,
       ...(engineAwaySinceMs !== undefined && { engineAwaySinceMs }),
       nowMs,
     });

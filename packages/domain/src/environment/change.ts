@@ -49,6 +49,8 @@ function factsOf({ service, networks, volumes }: ReplicaSpec): Map<string, strin
     ["user", service.user],
     ["workingDir", service.workingDir],
     ["readOnlyRoot", yesNo(service.isReadOnlyRoot)],
+    ["init", yesNo(service.hasInit === true)],
+    ["drift", service.drift],
     ["labels", words(service.labels)],
   ];
   return new Map(facts.flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)] as const])));

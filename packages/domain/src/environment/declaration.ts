@@ -53,8 +53,15 @@ export interface Service {
   user?: string;
   workingDir?: string;
   isReadOnlyRoot: boolean;
+  /** true: process 1 is the engine's own init, which hands on signals and clears away children that ended. */
+  hasInit?: boolean;
+  /** What becomes of a container that was changed by hand; absent: as its node is set. */
+  drift?: DriftPolicy;
   labels: Record<string, string>;
 }
+
+/** converge: it is made anew. observe: the change is told of, and stays. */
+export type DriftPolicy = "converge" | "observe";
 
 export type PullPolicy = "missing" | "always" | "never";
 

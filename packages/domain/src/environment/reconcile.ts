@@ -1,3 +1,4 @@
+import type { DriftPolicy } from "./declaration.ts";
 import { findCycle } from "./dependency.ts";
 import {
   type DesiredReplica,
@@ -25,7 +26,8 @@ export interface ReconcileInput {
   freeStarts: number;
   /** Containers that were not as asked for when they were made: making them anew would not mend that. */
   unmendable: ReadonlySet<string>;
-  isDriftMended: boolean;
+  /** For services that do not say themselves what becomes of changes by hand. */
+  drift: DriftPolicy;
   /** Since when the engine was away, where it was since the last look. */
   engineAwaySinceMs?: number;
   /** Monotonic. */
@@ -75,7 +77,8 @@ export function reconcile(input: ReconcileInput): Reconciliation {
       ),
       stopsAfter: stopsAfter(one, peers, (peer) => chosen.get(peer.id)?.state === "running"),
       ...(input.engineAwaySinceMs !== undefined && { engineAwaySinceMs: input.engineAwaySinceMs }),
-      isDriftMended: input.isDriftMended && !(found && input.unmendable.has(found.id)),
+      isDriftMended:
+        (one.spec.service.drift ?? input.drift) === "converge" && !(found && input.unmendable.has(found.id)),
       nowMs,
     });
     wakeAtMs = Math.min(wakeAtMs, step.wakeAtMs ?? Number.POSITIVE_INFINITY);

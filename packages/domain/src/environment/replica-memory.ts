@@ -1,5 +1,5 @@
 import { countFailure, type Tries } from "./backoff.ts";
-import type { HealthCheck, RestartPolicy } from "./declaration.ts";
+import type { DriftPolicy, HealthCheck, RestartPolicy } from "./declaration.ts";
 import type { ReplicaState } from "./replica.ts";
 
 /** A replica as it should be; the parts that decide what happens to its container. */
@@ -12,7 +12,15 @@ export interface DesiredReplica {
   specHash: string;
   round: number;
   wanted: "running" | "stopped" | "gone";
-  spec: { service: { image: string; dependsOn: readonly string[]; health?: HealthCheck; restart: RestartPolicy } };
+  spec: {
+    service: {
+      image: string;
+      dependsOn: readonly string[];
+      health?: HealthCheck;
+      restart: RestartPolicy;
+      drift?: DriftPolicy;
+    };
+  };
   gpus: readonly { uuid: string }[] | null;
   /** Services on other nodes that it depends on and that are not up. */
   unmet: readonly string[] | null;

@@ -162,7 +162,7 @@ describe("one replica", () => {
     mended.hasImage();
     expect(mended.look([changed], 1).actions).toEqual([{ kind: "stop", containerId: "c1" }]);
     const observed = setup([want()]);
-    for (const rest of [{ isDriftMended: false }, { unmendable: new Set(["c1"]) }]) {
+    for (const rest of [{ drift: "observe" as const }, { unmendable: new Set(["c1"]) }]) {
       expect(observed.look([changed], 0, rest)).toMatchObject({
         actions: [],
         states: ["running"],
@@ -174,9 +174,9 @@ describe("one replica", () => {
   it("whose container is of no use any more gets a new one, whatever is done about changes by hand", () => {
     const { look, hasImage } = setup([want()]);
     const useless = [find({ fault: "it lost its way to its GPU." })];
-    look(useless, 0, { isDriftMended: false });
+    look(useless, 0, { drift: "observe" as const });
     hasImage();
-    expect(look(useless, 1, { isDriftMended: false })).toMatchObject({
+    expect(look(useless, 1, { drift: "observe" as const })).toMatchObject({
       actions: [{ kind: "stop", containerId: "c1" }],
       messages: ["Is made anew: it lost its way to its GPU."],
     });

@@ -15,13 +15,13 @@ export function replicaSpec(declaration: Declaration, service: Service): Replica
 /**
  * Everything that a container is made from, as canonical text: replicas with equal texts can share a container, and a
  * change of it asks for a new one. The rest of a service is left out because nothing of a container depends on it:
- * health, restart, pull, stopGraceSeconds, dependsOn and onDisconnect are what the agent does with a container, which it
+ * health, restart, pull, stopGraceSeconds, dependsOn, drift and onDisconnect are what the agent does with a container, which it
  * reads anew at each turn; replicas, update and isRequired are for the control plane; placement is about where it runs
  * (`placementText`).
  */
 export function containerText({ service, networks, volumes }: ReplicaSpec): string {
-  const { image, command, entrypoint, env, ports, mounts, user, workingDir, isReadOnlyRoot, labels } = service;
-  const made = { image, command, entrypoint, env, ports, mounts, user, workingDir, isReadOnlyRoot, labels };
+  const { image, command, entrypoint, env, ports, mounts, user, workingDir, isReadOnlyRoot, hasInit, labels } = service;
+  const made = { image, command, entrypoint, env, ports, mounts, user, workingDir, isReadOnlyRoot, hasInit, labels };
   // The first network is the main one, so the order is that of the service.
   const ordered = service.networks.map((name) => networks.find((network) => network.name === name) ?? { name });
   return canonicalJson({ ...made, resources: service.resources, networks: ordered, volumes });

@@ -72,7 +72,7 @@ export function createTestNode(desired: DesiredReplica[]) {
       busy: new Set(),
       freeStarts: 5,
       unmendable: new Set(),
-      isDriftMended: true,
+      drift: "converge",
       nowMs,
       ...input,
     });
