@@ -263,6 +263,14 @@ describe.skipIf(engine.missing !== undefined)(`what is asked of nodes ${engine.m
     const failed = told.filter((one) => one.image === absent).at(-1);
     expect(failed?.status).toBe("error");
     expect(failed?.message).not.toBe("");
+    const onlyHere = `${registry.address}/absent/local:1`;
+    await world.tag(onlyHere);
+    const kept = await read(first.node.pullImages({ images: [onlyHere], nodes: [node.name] }));
+    expect(kept.at(-1)).toMatchObject({
+      status: "complete",
+      percent: 100,
+      message: expect.stringContaining("has this image from elsewhere"),
+    });
     await expect(read(first.node.pullImages({ images: [image], nodes: ["nobody"] }))).rejects.toMatchObject({
       code: Code.NotFound,
     });

@@ -14,6 +14,7 @@ import { NodeService } from "../../proto/gen/drover/v1/node_pb.ts";
 import { createEngine } from "../../apps/agent/src/docker/engine.ts";
 import { createPuller } from "../../apps/agent/src/docker/pull.ts";
 import { createContainerReader } from "../../apps/agent/src/docker/reader.ts";
+import { createServiceEngine } from "../../apps/agent/src/docker/service-engine.ts";
 import { type findTestEngine, testImage } from "../../apps/agent/src/docker/testing.ts";
 import { createRequestDesk } from "../../apps/agent/src/request/desk.ts";
 import { createRequestHandlers } from "../../apps/agent/src/request/handlers.ts";
@@ -70,6 +71,7 @@ export async function openRequestWorld(engine: Engine) {
           engine: client,
           reader: createContainerReader({ docker: engine.docker }),
           puller: createPuller({ engine: client }),
+          images: createServiceEngine({ docker: engine.docker }),
           probe,
         }),
         reply: (part) => reply(own, source, part),
@@ -137,6 +139,12 @@ export async function openRequestWorld(engine: Engine) {
       containers.push(container.id);
       await container.start();
       return container;
+    },
+    /** Gives the image of the tests another name, as a build on the node would. */
+    async tag(name: string) {
+      const at = name.lastIndexOf(":");
+      await engine.docker.getImage(testImage).tag({ repo: name.slice(0, at), tag: name.slice(at + 1) });
+      closing.push(async () => void (await engine.docker.getImage(name).remove()));
     },
     async count(table: "node_request" | "node_reply") {
       const from = table === "node_reply" ? sql`drover.node_reply` : sql`drover.node_request`;

@@ -14,6 +14,7 @@ import { createEngine } from "./docker/engine.ts";
 import { listImageNames } from "./docker/image-list.ts";
 import { createPuller } from "./docker/pull.ts";
 import { createContainerReader } from "./docker/reader.ts";
+import { createServiceEngine } from "./docker/service-engine.ts";
 import { createKeeper } from "./environment/keeper.ts";
 import { createDockerExecutor } from "./executor/docker.ts";
 import { type ProviderConfig, withCallSlots } from "./executor/llm/provider-config.ts";
@@ -158,6 +159,7 @@ export async function createHost({
       engine,
       reader: createContainerReader({ docker }),
       puller,
+      images: createServiceEngine({ docker }),
       probe: keeper.probe,
     }),
     reply: (part) => reply(db, source, part),

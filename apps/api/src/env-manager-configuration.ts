@@ -4,7 +4,11 @@ import { findEnvironment, findGeneration } from "@drover/db/query/environment";
 import type { Fault } from "@drover/document/source/fault";
 import { DroverError } from "@drover/domain/error";
 import { builtIn } from "@drover/environment/built-in";
-import { type EnvManagerSettings, readEnvManagerConfig } from "@drover/environment/env-manager-config";
+import {
+  type EnvManagerSettings,
+  longestStartSeconds,
+  readEnvManagerConfig,
+} from "@drover/environment/env-manager-config";
 import { overriddenSource } from "@drover/environment/overridden-source";
 import type { ServiceOverride } from "@drover/environment/override";
 import { envManagerActor } from "./compat/env-manager/environment.ts";
@@ -64,7 +68,7 @@ export function createEnvManagerConfiguration(options: EnvManagerConfigurationOp
   const apply = async () => {
     const { settings, serviceOverrides, warnings } = readEnvManagerFile(path, readFile);
     for (const warning of warnings) log.warn({ file: path }, warning);
-    const startSeconds = options.startSeconds ?? settings.healthCheckTimeoutSeconds;
+    const startSeconds = options.startSeconds ?? longestStartSeconds(settings);
     const hasSaid = serviceOverrides.length > 0 || startSeconds !== undefined;
     const base = builtIn(environment);
     const owner = await ownerOf(deps, caller.namespace, environment);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readEnvManagerConfig } from "./env-manager-config.ts";
+import { longestStartSeconds, readEnvManagerConfig } from "./env-manager-config.ts";
 
 /** As the deployment guide prints it. */
 const printed = `grpc_addr = "0.0.0.0:50100"
@@ -41,6 +41,17 @@ describe("the env-manager's file", () => {
       ],
       warnings: [],
     });
+  });
+
+  it("limits a start by time and by attempts of two seconds each; the shorter limit holds", () => {
+    const limit = longestStartSeconds;
+    expect(limit({ healthCheckTimeoutSeconds: 60, healthCheckMaxAttempts: 10 })).toBe(20);
+    expect(limit({ healthCheckTimeoutSeconds: 60, healthCheckMaxAttempts: 30 })).toBe(60);
+    expect([limit({ healthCheckTimeoutSeconds: 5 }), limit({ healthCheckMaxAttempts: 5 }), limit({})]).toEqual([
+      5,
+      10,
+      undefined,
+    ]);
   });
 
   it("may say nothing, or everything", () => {

@@ -22,6 +22,15 @@ export interface EnvManagerSettings {
   isVerbose?: boolean;
 }
 
+/** The env-manager asked every two seconds: so many attempts are twice as many seconds. The shorter limit holds. */
+export function longestStartSeconds({
+  healthCheckTimeoutSeconds: seconds = Number.POSITIVE_INFINITY,
+  healthCheckMaxAttempts: attempts = Number.POSITIVE_INFINITY,
+}: EnvManagerSettings): number | undefined {
+  const longest = Math.min(seconds, attempts * 2);
+  return Number.isFinite(longest) ? longest : undefined;
+}
+
 export type EnvManagerReading =
   | { settings: EnvManagerSettings; serviceOverrides: ServiceOverride[]; warnings: readonly Fault[] }
   | { faults: readonly Fault[] };

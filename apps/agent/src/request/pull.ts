@@ -1,6 +1,7 @@
 import type { NodeReply, NodeRequestSpec } from "@drover/db/node/replica";
 import type { PullState } from "../docker/pull-progress.ts";
 import type { Puller } from "../docker/pull.ts";
+import type { ServiceEngine } from "../docker/service-engine.ts";
 import type { Answer } from "./answer.ts";
 import { createLatest } from "./latest.ts";
 import { mapBounded } from "./map-bounded.ts";
@@ -11,9 +12,12 @@ type ImagePull = Extract<NodeReply, { pull: unknown }>["pull"];
 
 const atOnce = 3;
 
-/** Fetches images with the bytes as the engine counts them; one that fails does not keep the others. */
+/**
+ * Fetches images with the bytes as the engine counts them; one that fails does not keep the others. An image that was
+ * made on the node, and that no registry has, is there already.
+ */
 export async function sendPulls(
-  puller: Puller,
+  { puller, images: known }: { puller: Puller; images: Pick<ServiceEngine, "image"> },
   { images }: PullSpec,
   { send, signal }: Pick<Answer, "send" | "signal">,
 ): Promise<void> {
@@ -31,11 +35,25 @@ export async function sendPulls(
     tell(last);
     const answer = await puller.pull(image, (_, state) => tell(state), signal);
     const { currentBytes, totalBytes } = last;
-    await latest.put(
+    const isHere = !answer.ok && (await known.image(image)).ok;
+    const isLocal = isHere && (answer.fault === "missing" || unknownWords.test(answer.message));
+    const isThere = answer.ok || isLocal;
+    await latest.put(image, {
       image,
-      answer.ok
-        ? { image, status: "complete", current: totalBytes, total: totalBytes, percent: 100 }
-        : { image, status: "error", current: currentBytes, total: totalBytes, percent, message: answer.message },
-    );
+      status: isThere ? "complete" : "error",
+      current: isThere ? totalBytes : currentBytes,
+      total: totalBytes,
+      percent: isThere ? 100 : percent,
+      ...(!answer.ok && { message: explain(answer.message, isHere, isLocal) }),
+    });
   });
 }
+
+function explain(message: string, isHere: boolean, isLocal: boolean): string {
+  if (!isHere) return message;
+  const here = isLocal ? "The node has this image from elsewhere, and keeps it." : "The node has an older one.";
+  return `${message.replace(/\.$/, "")}. ${here}`;
+}
+
+/** How registries, and the engine after them, say that they know no such image. */
+const unknownWords = /manifest unknown|manifest for .* not found|name unknown|repository does not exist/i;

@@ -12,7 +12,7 @@ export const imagePull = defineCommand({
   name: "image pull",
   summary: "Fetch images onto nodes before they are needed, with progress.",
   about:
-    "Nodes fetch with the credentials of their own. Exits 1 where an image could not be fetched onto a node; the others are.",
+    "Nodes fetch with the credentials of their own. Exits 1 where an image could not be fetched onto a node; the others are. An image that a node has and no registry knows is kept, and counts as there.",
   positionals: [{ name: "IMAGE", doc: "An image, as docker pull takes it.", isRepeatable: true }],
   options: {
     node: listOption({
@@ -46,6 +46,9 @@ export const imagePull = defineCommand({
 });
 
 function sayEnd({ output }: Context, pulls: readonly PullImagesResponse[], tookMs: number): ExitCode {
+  // A terminal is often too narrow for the whole of what was said.
+  for (const { node, image, message } of output.isTerminal ? pulls : [])
+    if (message !== "") output.note(`  ${node}  ${image}  ${printable(message)}`);
   const complete = pulls.filter(({ status }) => status === "complete").length;
   const time = `after ${formatDuration(tookMs)}`;
   if (complete === pulls.length) {
@@ -53,9 +56,6 @@ function sayEnd({ output }: Context, pulls: readonly PullImagesResponse[], tookM
     return 0;
   }
   if (output.isJson) return 1;
-  // A terminal is often too narrow for the whole of it.
-  for (const { node, image, status, message } of output.isTerminal ? pulls : [])
-    if (status === "error") output.complain(`  ${node}  ${image}  ${printable(message)}`);
   output.complain(
     `${output.paintError("failed", "red")} ${time}: ${pulls.length - complete} of ${pulls.length} pulls.`,
   );
