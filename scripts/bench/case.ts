@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { whyNoRedis } from "../../apps/agent/src/environment/testing-redis.ts";
 import { type Bench, withBench } from "./bench.ts";
 import { claimFloor } from "./case/claim-floor.ts";
 import { firstJobsRate, park } from "./case/depth.ts";
 import { drain } from "./case/drain.ts";
 import { enqueue } from "./case/enqueue.ts";
+import { environment } from "./case/environment.ts";
 import { fleet } from "./case/fleet.ts";
 import { idle, memory } from "./case/idle.ts";
 import { fanout } from "./case/fanout.ts";
@@ -79,6 +81,7 @@ export const measurements: Measurement[] = [
   ...engines.map((engine) => on("step-latency", engine, "workflow", stepLatency)),
   on("run-size", "drover", "workflow", runSize),
   on("limit", "drover", "drain", limit),
+  { ...on("environment", "drover", "drain", environment), isSteadfast: true },
   on("placement", "drover", "drain", placement),
   ...[1000, 5000].map((agents) => ({
     ...on("fleet", "drover", "drain", (bench) => fleet(bench, { agents })),
@@ -99,6 +102,7 @@ export const caseNames = [...new Set(measurements.map((measurement) => measureme
 
 /** Why a case cannot be measured here; undefined where it can. */
 export function whySkipped(name: string): string | undefined {
+  if (name === "environment") return whyNoRedis();
   const bundle = join(import.meta.dirname, "../../dist/api.js");
   return name === "memory" && !existsSync(bundle) ? "dist/ holds no bundle: npm run bundle makes it" : undefined;
 }

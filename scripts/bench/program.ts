@@ -24,8 +24,11 @@ export async function startApi(databaseUrl: string, file = "apps/api/src/main.ts
   return { ...watch(child), url: `http://127.0.0.1:${port}` };
 }
 
-/** An agent with its own login and no Docker Engine. */
-export async function startAgent(nodeUrl: string, file = "apps/agent/src/main.ts"): Promise<Program> {
+/** An agent with its own login and, unless settings say otherwise, no Docker Engine. */
+export async function startAgent(
+  nodeUrl: string,
+  { file = "apps/agent/src/main.ts", settings = {} }: { file?: string; settings?: Record<string, string> } = {},
+): Promise<Program> {
   const port = await freePort();
   const child = start(file, {
     DROVER_AGENT_DATABASE_URL: nodeUrl,
@@ -33,6 +36,7 @@ export async function startAgent(nodeUrl: string, file = "apps/agent/src/main.ts
     DROVER_AGENT_NODE: "bench",
     DROVER_AGENT_DOCKER: "false",
     DROVER_AGENT_PROCESS: "true",
+    ...settings,
   });
   await untilHealthy(child, port);
   return watch(child);
@@ -118,7 +122,8 @@ async function untilHealthy(child: ChildProcess, port: number): Promise<void> {
   throw new Error(`expected a healthy program on port ${port}, it ended or took longer than 30 s`);
 }
 
-async function freePort(): Promise<number> {
+/** A port of this machine that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -35,7 +35,7 @@ export async function memory(bench: Bench, program: "API" | "agent"): Promise<Fi
   const started =
     program === "API"
       ? await startApi(bench.url, "dist/api.js")
-      : await startAgent(await writeNodeLogin({ url: bench.url, name: "bench" }), "dist/agent.js");
+      : await startAgent(await writeNodeLogin({ url: bench.url, name: "bench" }), { file: "dist/agent.js" });
   try {
     await pause(3000);
     return {
