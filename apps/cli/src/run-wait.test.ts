@@ -154,7 +154,7 @@ describe("watching a run", () => {
         await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       },
     };
-    const late = await createTestDrover({ runs: forever })("run", "watch", "run-1", "--deadline", "50ms");
+    const late = await createTestDrover({ runs: forever })("run", "watch", "run-1", "--deadline", "1s");
     expect(late).toMatchObject({
       code: 5,
       err: expect.stringContaining("it goes on.\nTry: drover workflow watch run-1\n"),

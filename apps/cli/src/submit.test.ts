@@ -112,7 +112,7 @@ describe("waiting for a task", () => {
         },
       },
     });
-    expect(await drover("task", "submit", "--type", "x", "--wait", "--deadline", "50ms")).toMatchObject({
+    expect(await drover("task", "submit", "--type", "x", "--wait", "--deadline", "1s")).toMatchObject({
       code: 5,
       err: "Error: Task t1 was not done by the deadline; it goes on.\nTry: drover task watch t1\n",
     });

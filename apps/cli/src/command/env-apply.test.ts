@@ -189,7 +189,7 @@ describe("drover env apply", () => {
         await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       },
     });
-    expect(await drover("env", "apply", file(good), "--wait", "--deadline", "50ms")).toMatchObject({
+    expect(await drover("env", "apply", file(good), "--wait", "--deadline", "1s")).toMatchObject({
       code: 5,
       err: expect.stringContaining("it goes on.\nTry: drover env get shop\n") as string,
     });
