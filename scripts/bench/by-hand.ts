@@ -1,7 +1,9 @@
 import { connect } from "node:net";
 import type Docker from "dockerode";
 import { replicaSpec } from "@drover/domain/environment/spec";
+import { createServiceEngine, type ServiceEngine } from "../../apps/agent/src/docker/service-engine.ts";
 import { planContainer } from "../../apps/agent/src/environment/container.ts";
+import { probe } from "../../apps/agent/src/environment/probe/probe.ts";
 import { nowMs } from "./measure.ts";
 import type { RedisEnvironment } from "./redis-environment.ts";
 
@@ -13,39 +15,43 @@ export interface MadeByHand extends AsyncDisposable {
   killAndStart(index: number): Promise<void>;
 }
 
-/** What Docker itself takes: the network, then containers with the very options of the agent's, in order of their dependencies. */
+/**
+ * What Docker itself takes: the network, then containers with the very options of the agent's, each once what it depends
+ * on answers a PING at its port.
+ */
 export function createByHand({ docker }: { docker: Docker }): {
   make(wanted: RedisEnvironment): Promise<MadeByHand>;
 } {
+  const engine = createServiceEngine({ docker });
   return {
-    async make({ name, declaration, ports }) {
+    async make({ name, declaration, folder, sockets }) {
       const plans = await Promise.all(
-        declaration.services.map(async (service) => {
+        declaration.services.map(async (service, index) => {
           const spec = replicaSpec(declaration, service);
           const names = { namespace: "default", environment: `${name}-by-hand`, service: service.name, number: 1 };
           const state = { id: "0", generation: 1, specHash: "", wanted: "running" as const, round: 0 };
           const plan = await planContainer(
             { ...names, ...state, spec, gpus: null, unmet: null },
-            { holder: "nobody", allowedHostPaths: [], taskBase: "/nonexistent" },
+            { holder: "nobody", allowedHostPaths: [folder], taskBase: "/nonexistent" },
           );
           if (!plan.ok) throw new Error(plan.message);
-          return { service, plan };
+          return { service, plan, socket: sockets[index] ?? "" };
         }),
       );
       const start = nowMs();
       const network = await docker.createNetwork({ Name: `${name}-by-hand_default` });
       const begun = new Map<string, Promise<Docker.Container>>();
-      const begin = async ({ service, plan }: (typeof plans)[number]) => {
-        await Promise.all(service.dependsOn.map(async (needed) => begun.get(needed)));
+      const begin = async ({ service, plan, socket }: (typeof plans)[number]) => {
+        const needed = await Promise.all(service.dependsOn.map(async (other) => begun.get(other)));
+        await Promise.all(needed.map(async (container) => container && untilHealthy(engine, container)));
         const container = await docker.createContainer({ ...plan.options, name: plan.name });
         await container.start();
-        await answersAnew(service.ports[0]?.hostPort ?? 0);
+        await answersAnew(socket);
         return container;
       };
       for (const one of plans) begun.set(one.service.name, begin(one));
       const containers = await Promise.all(begun.values());
       const ms = nowMs() - start;
-      if (containers.length !== ports.length) throw new Error("expected a container for each port");
       return {
         ms,
         async killAndStart(index) {
@@ -64,25 +70,33 @@ export function createByHand({ docker }: { docker: Docker }): {
   };
 }
 
-/** Waits until a Redis answers that is another process than before; answers with its id. */
-export async function answersAnew(port: number, before = ""): Promise<string> {
+async function untilHealthy(engine: ServiceEngine, container: Docker.Container): Promise<void> {
+  const target = { containerId: container.id, inspection: await container.inspect() };
+  const ask = () => probe(engine, target, { kind: "redis", port: 6379 }, 1000);
+  while (!(await ask()).isHealthy) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+/**
+ * Waits until a Redis answers on a socket that is another process than before; answers with its id. It is asked every
+ * 2 ms. Not by its port: asking for an address that is not there yet has the kernel wait a second before it tries again.
+ */
+export async function answersAnew(path: string, before = ""): Promise<string> {
   for (const end = nowMs() + 60_000; nowMs() < end;) {
-    const id = await runId(port);
+    const id = await runId(path);
     if (id !== undefined && id !== before) return id;
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-  throw new Error(`expected a Redis that answers on port ${port}, got none within 60 s`);
+  throw new Error(`expected a Redis that answers at ${path}, got none within 60 s`);
 }
 
-function runId(port: number): Promise<string | undefined> {
+function runId(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect(path);
     let text = "";
     const end = (id?: string) => {
       socket.destroy();
       resolve(id);
     };
-    socket.setTimeout(1000, () => end());
     socket.on("error", () => end());
     socket.on("close", () => end());
     socket.on("connect", () => socket.write("INFO server\r\n"));

@@ -122,8 +122,7 @@ async function untilHealthy(child: ChildProcess, port: number): Promise<void> {
   throw new Error(`expected a healthy program on port ${port}, it ended or took longer than 30 s`);
 }
 
-/** A port of this machine that nobody listens on. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

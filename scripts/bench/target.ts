@@ -41,6 +41,8 @@ const targets: { metric: string; target: string; isMet: (row: Row) => boolean }[
     isMet: (row) => own(row) < 120,
   },
   { metric: "fleet of 1000: failed calls", target: "none", isMet: (row) => own(row) === 0 },
+  { metric: "beyond by hand: apply until it is told", target: "<= 300 ms", isMet: (row) => own(row) <= 300 },
+  { metric: "beyond by hand: kill", target: "<= 200 ms", isMet: (row) => own(row) <= 200 },
   { metric: "placement of 10,000", target: ">= 1000 /s", isMet: (row) => own(row) >= 1000 },
   { metric: "idle API", target: "<= 1 /s", isMet: (row) => own(row) <= 1 },
   { metric: "idle agent", target: "<= 1 /s", isMet: (row) => own(row) <= 1 },

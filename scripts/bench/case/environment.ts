@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { EnvironmentService, EnvironmentState } from "@drover/proto/drover/environment";
@@ -8,7 +11,7 @@ import type { Bench } from "../bench.ts";
 import { answersAnew, createByHand } from "../by-hand.ts";
 import type { Figure } from "../figure.ts";
 import { median, nowMs } from "../measure.ts";
-import { freePort, startAgent, startApi } from "../program.ts";
+import { startAgent, startApi } from "../program.ts";
 import { type RedisEnvironment, redisEnvironment } from "../redis-environment.ts";
 
 const pairs = 8;
@@ -21,9 +24,12 @@ export async function environment(bench: Bench): Promise<Figure[]> {
   const engine = await findTestEngine();
   if (engine.missing !== undefined) throw new Error(engine.missing);
   await ensureRedisImage(engine.docker);
+  const folder = mkdtempSync(join(tmpdir(), "drover-bench-"));
   const api = await startApi(bench.url);
   const nodeUrl = await writeNodeLogin({ url: bench.url, name: "bench" });
-  const agent = await startAgent(nodeUrl, { settings: { DROVER_AGENT_DOCKER: "true" } });
+  const agent = await startAgent(nodeUrl, {
+    settings: { DROVER_AGENT_DOCKER: "true", DROVER_AGENT_MOUNTS: folder },
+  });
   const client = createClient(EnvironmentService, createConnectTransport({ baseUrl: api.url, httpVersion: "2" }));
   const hand = createByHand({ docker: engine.docker });
 
@@ -35,7 +41,7 @@ export async function environment(bench: Bench): Promise<Figure[]> {
   const byDrover = async (wanted: RedisEnvironment) => {
     const start = nowMs();
     await client.applyEnvironment({ source: wanted.source });
-    await Promise.all(wanted.ports.map((port) => answersAnew(port)));
+    await Promise.all(wanted.sockets.map((socket) => answersAnew(socket)));
     const answered = nowMs() - start;
     const seen = await untilState(wanted.name, (state) => state === EnvironmentState.READY);
     const told = nowMs() - start;
@@ -59,8 +65,7 @@ export async function environment(bench: Bench): Promise<Figure[]> {
       const mine: Awaited<ReturnType<typeof byDrover>>[] = [];
       const plain: typeof mine = [];
       for (let pair = 0; pair < pairs; pair++) {
-        const ports = await Promise.all(Array.from({ length: services }, () => freePort()));
-        const wanted = redisEnvironment(`pair-${services}-${pair}`, ports);
+        const wanted = redisEnvironment({ name: `pair-${services}-${pair}`, count: services, folder });
         // In turns, so that neither has the warmer machine.
         if (pair % 2 === 0) mine.push(await byDrover(wanted));
         plain.push(await byHand(wanted));
@@ -72,7 +77,7 @@ export async function environment(bench: Bench): Promise<Figure[]> {
         figures.push(
           { metric: metricOf, contestant: "drover", value: ours, unit: "ms" },
           { metric: metricOf, contestant: "floor", value: floor, unit: "ms" },
-          { metric: `${metricOf}, beyond by hand`, contestant: "drover", value: ours - floor, unit: "ms" },
+          { metric: `beyond by hand: ${metricOf}`, contestant: "drover", value: ours - floor, unit: "ms" },
         );
       };
       row("apply until Redis answers", "answered");
@@ -83,14 +88,18 @@ export async function environment(bench: Bench): Promise<Figure[]> {
   } finally {
     await agent.end();
     await api.end();
+    rmSync(folder, { recursive: true });
   }
 }
 
 /** From when the kill was sent until the first service answers as another process. */
-async function timeToReturn({ ports: [port = 0] }: RedisEnvironment, kill: () => Promise<unknown>): Promise<number> {
-  const before = await answersAnew(port);
+async function timeToReturn(
+  { sockets: [socket = ""] }: RedisEnvironment,
+  kill: () => Promise<unknown>,
+): Promise<number> {
+  const before = await answersAnew(socket);
   const start = nowMs();
   await kill();
-  await answersAnew(port, before);
+  await answersAnew(socket, before);
   return nowMs() - start;
 }

@@ -41,6 +41,9 @@ export function createObserver({ engine, holder }: ObserverOptions): Observer {
       if (!answer.ok) return undefined;
       const next = new Map<string, { state: string; inspection: Inspection }>();
       const observed = await mapBounded(answer.value, atOnce, async ({ Id: id, State: state, Labels: labels }) => {
+        // While one is started the engine says nothing else of it, and the others would wait.
+        if (state === "created")
+          return [{ ...labelled(id, labels), state: "new" as const, inspection: undefined, drift: [] }];
         const before = known.get(id);
         const isFresh = isFull || touched.has(id) || before?.state !== state;
         const looked = isFresh || !before ? await engine.inspect(id) : { ok: true as const, value: before.inspection };
@@ -60,18 +63,23 @@ function read(
   inspection: Inspection | undefined,
   wanted: ReadonlyMap<string, WantedReplica>,
 ): Observed {
-  const replicaId = labels[replicaLabels.replica] ?? "";
-  const specHash = labels[replicaLabels.specHash] ?? "";
-  const round = Number(labels[replicaLabels.round] ?? 0);
-  const base = { id, replicaId, specHash, round, gpus: readGpuLabel(labels), labels, inspection };
+  const base = { ...labelled(id, labels), inspection };
   const state = inspection === undefined ? "unknown" : stateOf(inspection.State);
   if (inspection === undefined || state === "unknown") return { ...base, state: "unknown", drift: [] };
   const { StartedAt: startedAt, ExitCode: exitCode, OOMKilled: isOutOfMemory } = inspection.State;
-  const replica = wanted.get(replicaId);
+  const replica = wanted.get(base.replicaId);
   // One that was never started may still have networks to join.
   const isWhole = state === "running" || state === "stopped";
-  const drift = isWhole && replica?.specHash === specHash ? findDrift(replica, inspection) : [];
+  const drift = isWhole && replica?.specHash === base.specHash ? findDrift(replica, inspection) : [];
   return { ...base, state, startedAt, exitCode, isOutOfMemory, drift };
+}
+
+/** What the labels say, which the agent wrote when it made the container. */
+function labelled(id: string, labels: Record<string, string>) {
+  const replicaId = labels[replicaLabels.replica] ?? "";
+  const specHash = labels[replicaLabels.specHash] ?? "";
+  const round = Number(labels[replicaLabels.round] ?? 0);
+  return { id, replicaId, specHash, round, gpus: readGpuLabel(labels), labels };
 }
 
 function stateOf({ Status, Running, Restarting, Pid, StartedAt }: Inspection["State"]): FoundContainer["state"] {
