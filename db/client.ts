@@ -19,6 +19,8 @@ export interface Database extends Executor {
 
 export interface DatabaseOptions {
   url: string;
+  /** Asked by each new connection, in place of the password in the URL. */
+  password?: () => Promise<string>;
   maxConnections?: number;
   /** Behind a transaction-mode pooler: no named statements, no session settings. */
   isPooled?: boolean;
@@ -32,6 +34,7 @@ export interface DatabaseOptions {
 /** Opens a pool. Nothing connects until the first statement; lost connections are replaced by themselves. */
 export function openDatabase({
   url,
+  password,
   maxConnections = 10,
   isPooled = false,
   applicationName = "drover",
@@ -44,6 +47,7 @@ export function openDatabase({
   const enter = createTurnstile(isPooled ? maxConnections : undefined);
   const connect = () =>
     postgres(url, {
+      ...(password && { password }),
       max: maxConnections,
       prepare: !isPooled,
       idle_timeout: 0,

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import postgres from "postgres";
+import type { DatabaseOptions } from "./client.ts";
 
 export interface Wakeups {
   /** Calls back on every hint; the text says what for (`class:cpu_short`, `holder:7`). Returns the way to stop. */
@@ -14,7 +15,7 @@ export interface Wakeups {
  * The one LISTEN connection of a process, on a direct URL. Hints only: whoever waits for one also polls.
  * A lost connection comes back by itself, and everyone is woken once, since hints may have been missed.
  */
-export function createWakeups({ url }: { url: string }): Wakeups {
+export function createWakeups({ url, password }: Pick<DatabaseOptions, "url" | "password">): Wakeups {
   const listeners = new Set<(hint: string) => void>();
   const tell = (hint: string) => {
     for (const listener of listeners) listener(hint);
@@ -50,6 +51,7 @@ export function createWakeups({ url }: { url: string }): Wakeups {
     },
     async start() {
       const options = {
+        ...(password && { password }),
         max: 1,
         idle_timeout: 0,
         max_lifetime: null,

@@ -20,6 +20,11 @@ export function isLoginRefused(error: unknown): boolean {
   return ["28P01", "28000", "42501"].includes(errorCode(error) ?? "");
 }
 
+/** Whether a fault means that the database knows another password of this login. */
+export function isPasswordRefused(error: unknown): boolean {
+  return errorCode(error) === "28P01";
+}
+
 /** Gives the login of a URL a new password, of 24 characters or more; false where it is no node's. */
 export function rotateLogin(url: string, password: string): Promise<boolean> {
   return once(url, async (db) => {

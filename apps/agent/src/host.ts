@@ -16,14 +16,14 @@ import { createPuller } from "./docker/pull.ts";
 import { createContainerReader } from "./docker/reader.ts";
 import { createServiceEngine } from "./docker/service-engine.ts";
 import { createKeeper } from "./environment/keeper.ts";
-import { createDockerExecutor } from "./executor/docker.ts";
 import { type ProviderConfig, withCallSlots } from "./executor/llm/provider-config.ts";
-import { createProcessExecutor } from "./executor/process.ts";
-import { fingerprint } from "./fingerprint.ts";
+import { createExecutors } from "./executors.ts";
 import { createReplicaWatch } from "./gpu/replica-watch.ts";
 import { withGpuSlots } from "./gpu/slot.ts";
+import type { HeldLogin } from "./held-login.ts";
 import { metrics as declarations } from "./metric.ts";
 import { createPossessions } from "./possession.ts";
+import { createReadiness } from "./readiness.ts";
 import { createRequestDesk } from "./request/desk.ts";
 import { createRequestHandlers } from "./request/handlers.ts";
 import type { settings } from "./setting.ts";
@@ -34,7 +34,7 @@ export interface HostOptions {
   values: ConfigResult<typeof settings>["values"];
   /** Providers of models, with their keys. */
   providers: readonly ProviderConfig[];
-  databaseUrl: string;
+  login: HeldLogin;
   name: string;
   version: string;
   /** Told when another agent registered under this name. */
@@ -48,7 +48,7 @@ export interface HostOptions {
 export async function createHost({
   values,
   providers,
-  databaseUrl,
+  login,
   name,
   version,
   onSuperseded,
@@ -56,20 +56,18 @@ export async function createHost({
   log,
 }: HostOptions): Promise<Service[]> {
   const slots = () => withGpuSlots(withCallSlots(values.slots, providers), inventory.gpus);
+  const connection = { url: login.url, ...(login.password && { password: login.password }) };
   const db = openDatabase({
-    url: databaseUrl,
+    ...connection,
     maxConnections: 1,
     // Well within a lease: an agent that hears nothing has to find another way while it can still renew.
     statementTimeoutMs: 5_000,
     isPooled: values.isPooled,
     applicationName: `drover-agent ${name}`,
   });
-  const wakeups = values.notify && !values.isPooled ? createWakeups({ url: databaseUrl }) : undefined;
+  const wakeups = values.notify && !values.isPooled ? createWakeups(connection) : undefined;
   const metrics = createMetrics({ declarations });
   const taskBase = resolve(values.taskDir);
-  const stopGraceSeconds = values.graceSeconds;
-  // The lease clock stops work at the latest half a lease before its end; two seconds of that prove it gone.
-  const leaseLostGraceSeconds = () => source.leaseSeconds / 2 - 2;
   const docker = connect(values.dockerHost === undefined ? {} : { host: values.dockerHost });
   const engine = createEngine({ docker });
   const puller = createPuller({ engine });
@@ -80,66 +78,25 @@ export async function createHost({
     life: () => source,
     metrics,
     async onGpus() {
-      await describeHost();
-      await probe();
+      await readiness.describeHost();
+      await readiness.probe();
       await source.describe();
     },
     log,
   });
   const hasGpus = () => inventory.gpus.length > 0;
   const watchReplicas = createReplicaWatch({ engine, holder: name, watch, log });
-  const executors = [
-    ...(values.docker
-      ? [
-          createDockerExecutor({
-            holder: name,
-            epoch: () => source.epoch,
-            taskBase,
-            ...(values.dockerHost !== undefined && { host: values.dockerHost }),
-            allowedHostPaths: values.mounts ?? [],
-            allowedNetworks: values.networks ?? [],
-            stopGraceSeconds,
-            leaseLostGraceSeconds,
-            sweepGraceSeconds: values.sweepGraceSeconds,
-            puller,
-            hasGpus,
-          }),
-        ]
-      : []),
-    createProcessExecutor({
-      enabled: values.process,
-      holder: name,
-      taskBase,
-      stopGraceSeconds,
-      leaseLostGraceSeconds,
-      hasGpus,
-    }),
-    ...(providers.length > 0 ? [await loadLlmExecutor(providers)] : []),
-  ];
-
-  let host: Record<string, string> = {};
-  const describeHost = async () => {
-    host = await fingerprint({ inventory: { ...inventory.last, gpus: inventory.gpus }, taskDir: taskBase });
-  };
-  await describeHost();
-  let ready: string[] = [];
-  let facts = host;
-  const probe = async () => {
-    const before = ready.join();
-    const answers = await Promise.all(
-      executors.map(async (executor) => ({ name: executor.name, answer: await executor.probe() })),
-    );
-    ready = answers.flatMap(({ name: executor, answer }) => (answer.ready ? [executor] : []));
-    facts = { ...host };
-    for (const { name: executor, answer } of answers) {
-      metrics.handles.executorReady.set({ executor }, answer.ready ? 1 : 0);
-      if (answer.ready) for (const [key, value] of Object.entries(answer.facts)) facts[`${executor}_${key}`] = value;
-      else facts[`${executor}_missing`] = answer.reason;
-    }
-    return ready.join() !== before;
-  };
-  await probe();
-  log.info({ executors: ready, slots: slots(), facts }, "this host");
+  const executors = await createExecutors({
+    values,
+    providers,
+    holder: name,
+    taskBase,
+    life: () => source,
+    puller,
+    hasGpus,
+  });
+  const readiness = await createReadiness({ executors, inventory, taskBase, metrics });
+  log.info({ executors: readiness.executors, slots: slots(), facts: readiness.facts }, "this host");
 
   const keeper = createKeeper({
     values,
@@ -170,7 +127,12 @@ export async function createHost({
     ...(wakeups && { wakeups }),
     name,
     version,
-    facts: () => ({ executors: ready, taskTypes: providers.map((one) => one.name), slots: slots(), facts }),
+    facts: () => ({
+      executors: readiness.executors,
+      taskTypes: providers.map((one) => one.name),
+      slots: slots(),
+      facts: readiness.facts,
+    }),
     onHeld(held) {
       agent.takeUp(held);
       inventory.registered();
@@ -179,6 +141,7 @@ export async function createHost({
     onReplicas: (replicas) => keeper.reconciler.desire(replicas),
     onAnswer: (nextSyncMs) => keeper.reconciler.answered(nextSyncMs),
     onRequests: (open) => requests.take(open),
+    isRefused: (error) => login.isRefused(error),
     onRefused,
   });
   const agent = createAgent({
@@ -216,8 +179,8 @@ export async function createHost({
       intervalMs: 10_000,
       log,
       async run() {
-        if (!(await probe())) return;
-        log.info({ executors: ready }, "what this host can run has changed");
+        if (!(await readiness.probe())) return;
+        log.info({ executors: readiness.executors }, "what this host can run has changed");
         await source.describe();
       },
     }),
@@ -232,6 +195,7 @@ export async function createHost({
           }),
         ]
       : []),
+    createLoop({ name: "login", intervalMs: 3_600_000, log, run: () => login.renew() }),
     createLoop({ name: "sweep", intervalMs: 30_000, log, run: () => agent.sweep() }),
     createStatusPage({
       addresses: values.listen,
@@ -250,17 +214,11 @@ export async function createHost({
           service: "env-manager",
           app: "agent",
           node: name,
-          executors: ready,
+          executors: readiness.executors,
           running: agent.inHand,
           timestamp: new Date().toISOString(),
         },
       }),
     }),
   ];
-}
-
-// The client libraries take 57 MiB and 0.2 s (2 MiB when bundled): not on a node that calls nobody.
-async function loadLlmExecutor(providers: readonly ProviderConfig[]) {
-  const { createLlmExecutor } = await import("./executor/llm/llm.ts");
-  return createLlmExecutor({ providers });
 }

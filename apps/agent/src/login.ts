@@ -57,7 +57,7 @@ export async function openLogin({ file, rotateDays, signal, log, now = Date.now 
     if (await rotateLogin(url, password))
       log.info({ ageDays: Math.floor(ageDays) }, "the node's password was replaced");
   } catch (error) {
-    log.warn({ error }, "the node's password could not be replaced; it stays as it is until the next start");
+    log.warn({ error }, "the node's password could not be replaced; it stays as it is until it is tried again");
   }
   return settle(path, { signal, log });
 }

@@ -9,8 +9,8 @@ import { stopSignal } from "@drover/daemon/stop-signal";
 import { DroverError } from "@drover/domain/error";
 import { readProviders } from "./executor/llm/provider-config.ts";
 import { withKnownNames } from "./executor/llm/setting.ts";
+import { fixedLogin, holdLogin } from "./held-login.ts";
 import { createHost } from "./host.ts";
-import { openLogin } from "./login.ts";
 import { checkSettings, settings } from "./setting.ts";
 
 const config = defineConfig({ settings, otherNames: ["DROVER_*"], check: checkSettings });
@@ -19,16 +19,18 @@ async function main(): Promise<number> {
   const env = withKnownNames(process.env);
   const { values, given, secrets, warnings } = config.read({ env });
   const stopping = stopSignal({ process });
-  const databaseUrl =
-    values.databaseUrl ??
-    (await openLogin({
-      file: values.databaseUrlFile ?? "",
-      rotateDays: values.isPooled ? 0 : values.loginRotateDays,
-      signal: stopping,
-      log: createLog({ app: "agent", level: values.logLevel, secrets }),
-    }));
+  const startLog = createLog({ app: "agent", level: values.logLevel, secrets });
+  const login =
+    values.databaseUrl !== undefined
+      ? fixedLogin(values.databaseUrl)
+      : await holdLogin({
+          file: values.databaseUrlFile ?? "",
+          rotateDays: values.isPooled ? 0 : values.loginRotateDays,
+          signal: stopping,
+          log: startLog,
+        });
   const providers = readProviders(values, { env, readFile: (path) => readFileSync(path, "utf8") });
-  const hidden = [...secrets, new URL(databaseUrl).password, ...providers.flatMap(({ key }) => key ?? [])];
+  const hidden = [...secrets, new URL(login.url).password, ...providers.flatMap(({ key }) => key ?? [])];
   const log = createLog({ app: "agent", level: values.logLevel, secrets: hidden });
   for (const warning of warnings) log.warn(warning);
   const name = values.node ?? hostname().toLowerCase();
@@ -48,7 +50,7 @@ async function main(): Promise<number> {
     superseded.abort("refused");
   };
   const version = "0.1.0";
-  const services = await createHost({ values, providers, databaseUrl, name, version, onSuperseded, onRefused, log });
+  const services = await createHost({ values, providers, login, name, version, onSuperseded, onRefused, log });
   const signal = AbortSignal.any([stopping, superseded.signal]);
   const { clean } = await runServices(services, { signal, stopSeconds: values.stopSeconds, log });
   if (superseded.signal.aborted) return 1;

@@ -24,7 +24,7 @@ export const settings = {
     name: "DROVER_AGENT_LOGIN_ROTATE_DAYS",
     kind: integer({ min: 0, max: 3650 }),
     default: 30,
-    doc: "Age in days from which a start replaces the password in that file; 0: never. Not through a pooler, which may know passwords of its own.",
+    doc: "Age in days from which the agent replaces the password in that file, at its start and while it runs; 0: never. Not through a pooler, which may know passwords of its own.",
   },
   isPooled: {
     name: "DROVER_AGENT_DATABASE_POOLED",

@@ -34,6 +34,8 @@ export interface NodeSourceOptions {
   onRequests?: (requests: NodeRequest[]) => void;
   /** Told when the database does not accept this node's login (any more): it is of no use to go on. */
   onRefused?: (error: unknown) => void;
+  /** Whether a refusal is final; absent: it is. */
+  isRefused?: (error: unknown) => Promise<boolean>;
 }
 
 export interface NodeSource extends Source<HeldClaim, Slots | undefined> {
@@ -59,12 +61,13 @@ export function createNodeSource({
   onAnswer,
   onRequests,
   onRefused,
+  isRefused = async () => true,
 }: NodeSourceOptions): NodeSource {
   let life: { holderId: number; epoch: string } | undefined;
   let leaseSeconds = 30;
   let revision = "-1";
-  const refused = (error: unknown): { status: "superseded" } => {
-    if (!isLoginRefused(error)) throw error;
+  const refused = async (error: unknown): Promise<{ status: "superseded" }> => {
+    if (!isLoginRefused(error) || !(await isRefused(error))) throw error;
     onRefused?.(error);
     // What is in hand is stopped as if another one had taken the name.
     return { status: "superseded" };
@@ -83,8 +86,8 @@ export function createNodeSource({
         classes: null,
         version,
         ...facts(),
-      }).catch((error: unknown) => {
-        refused(error);
+      }).catch(async (error: unknown) => {
+        await refused(error);
         throw error;
       });
       life = { holderId: registered.holderId, epoch: registered.epoch };
