@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@drover/proto/grpc/health/v1/health";
 import { WorkerService } from "@drover/proto/drover/worker";
@@ -94,5 +96,21 @@ describe("an API that gets SIGTERM in the middle of calls", () => {
     await api.process.says("calls were cut off at the deadline");
     unlock.resolve();
     await locking;
+  }, 40_000);
+});
+
+describe("an API with a file to read anew", () => {
+  it("goes on when it is asked to while it starts", async () => {
+    await using world = createWorld();
+    const file = join(world.folder, "env-manager.toml");
+    writeFileSync(file, "health_check_timeout_secs = 60\n");
+    const api = await world.api({ env: { ENV_MANAGER_CONFIG: file } });
+    await api.process.end("SIGTERM");
+    const started = api.start();
+    await api.process.says('"starting"');
+    api.process.signal("SIGHUP");
+    await started;
+    expect(api.process.isAlive).toBe(true);
+    expect((await fetch(`${api.url}/health`)).ok).toBe(true);
   }, 40_000);
 });

@@ -37,6 +37,9 @@ function readSettings(): ReturnType<typeof config.read> {
 async function main(): Promise<number> {
   const [command = "serve", ...rest] = process.argv.slice(2);
   const { values, given, secrets, warnings } = readSettings();
+  // A closed terminal stops the server, unless there is something to read anew; before it serves, that is still to come.
+  const canReload = values.envManagerConfig !== undefined;
+  if (canReload) process.on("SIGHUP", () => {});
   guardListeners({ addresses: values.listen, insecure: values.insecure });
   const log = createLog({ app: "api", level: values.logLevel, secrets });
   for (const warning of warnings) log.warn(warning);
@@ -64,8 +67,6 @@ async function main(): Promise<number> {
           cert === undefined || key === undefined
             ? undefined
             : { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
-        // A closed terminal stops the server, unless there is something to read anew.
-        const canReload = values.envManagerConfig !== undefined;
         const onReload = (reload: () => void) => void (canReload && process.on("SIGHUP", reload));
         const services: Service[] = createServer({ values, databaseUrl, log, onReload, ...(tls && { tls }) });
         const { clean } = await runServices(services, {

@@ -64,7 +64,8 @@ function see(
   const byName = new Map(known.map((service) => [service.name, service]));
   const byService = Map.groupBy(replicas, (replica) => replica.service);
   const isDeleting = row.deletion_requested_at !== null;
-  const declared = isDeleting ? [] : effectiveDeclaration(row, known).services;
+  const former = effectiveDeclaration(row, known).services;
+  const declared = isDeleting ? [] : former;
   const services = declared.map((service): SeenService => {
     const seen = (byService.get(service.name) ?? []).map(seeOne);
     const { name, isRequired, replicas: count } = service;
@@ -79,7 +80,8 @@ function see(
   const leaving = [...byService].flatMap(([name, rows]): SeenService[] => {
     if (isDeclared.has(name)) return [];
     const seen = rows.map(seeOne);
-    const facts = { name, isRequired: false, isStopped: false, replicas: 0 };
+    const isRequired = former.some((service) => service.name === name && service.isRequired);
+    const facts = { name, isRequired, isStopped: false, replicas: 0 };
     return [
       {
         view: viewService(

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   type EnvironmentFacts,
   type ReplicaFacts,
+  type ReplicaView,
   type SeenState,
   type ServiceFacts,
   viewEnvironment,
@@ -87,6 +88,14 @@ describe("a service", () => {
       state: "stopping",
       message: "Its replicas are removed.",
     });
+    const cutOff: ReplicaView = {
+      ...going,
+      state: "unknown",
+      message: 'Node "a" does not answer. It was last running.',
+    };
+    expect(viewService({ ...web, replicas: 0 }, [going, cutOff]).message).toBe(
+      'Its replicas are to be removed. Node "a" does not answer. It was last running.',
+    );
     expect(viewService({ ...web, replicas: 0 }, [])).toMatchObject({
       state: "stopped",
       message: "No replica is declared.",

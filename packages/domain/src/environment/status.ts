@@ -156,7 +156,10 @@ function isSettled({ state, running, replicas, isStopped }: ServiceView): boolea
 function serviceMessage(service: ServiceFacts, running: number, worst: ReplicaView | undefined): string {
   const { isStopped, replicas } = service;
   if (isStopped) return worst === undefined || worst.state === "stopped" ? "Was stopped." : "Stops.";
-  if (replicas === 0) return worst === undefined ? "No replica is declared." : "Its replicas are removed.";
+  if (replicas === 0) {
+    if (worst === undefined) return "No replica is declared.";
+    return worst.state === "unknown" ? `Its replicas are to be removed. ${worst.message}` : "Its replicas are removed.";
+  }
   if (worst?.state === "running") return replicas === 1 ? "Runs." : `All ${replicas} replicas run.`;
   const count = replicas === 1 ? "" : `${running} of ${replicas} replicas run. `;
   const about = replicas === 1 || worst === undefined || worst.number === 0 ? "" : `Replica ${worst.number}: `;
