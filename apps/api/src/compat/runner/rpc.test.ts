@@ -98,6 +98,25 @@ describe("EnvRunner.Run", () => {
     await expect(other).rejects.toThrow("different body");
   });
 
+  it("runs equal work once where its image is pinned, and again where it failed or is named", async () => {
+    const { runner, tasks } = setup();
+    const count = async () => (await tasks.listTasks({ pageSize: 1000 })).tasks.length;
+    const contentDigest = `sha256:${"c0".repeat(32)}`;
+    const env = { ociImage: "trainer:1", contentDigest, argv: ["train"] };
+    const before = await count();
+    const answers = [await runner.run({ jobId: "a", env }), await runner.run({ jobId: "b", env })];
+    await Promise.all([1, 2, 3].map(() => runner.run({ env: { ...env, argv: ["other"] } })));
+    expect(answers[1]).toEqual(answers[0]);
+    expect((await count()) - before).toBe(2);
+    const failing = { env: { ...env, argv: ["train", "9"] } };
+    expect([(await runner.run(failing)).exitCode, (await runner.run(failing)).exitCode]).toEqual([9, 9]);
+    expect((await count()) - before).toBe(4);
+    await runner.run({ runId: "of-my-own", env });
+    await runner.run({ env: { ...env, mounts: [{ hostPath: "/data", mountPath: "/in" }] } });
+    await runner.run({ env: { ...env, contentDigest: "" } });
+    expect((await count()) - before).toBe(7);
+  });
+
   it("names equal work by the same key, whatever its ids, and other work by another", async () => {
     const { runner } = setup();
     const env = { ociImage: "trainer:1", argv: ["train"], env: { A: "1", B: "2" } };

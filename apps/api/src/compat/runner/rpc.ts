@@ -12,6 +12,7 @@ import { taskEnd } from "../../watch/task-end.ts";
 import type { TaskWatch } from "../../watch/task.ts";
 import { exitCodeOf, logLine, tensorsOf } from "./outcome.ts";
 import { cacheKey, runDraft } from "./request.ts";
+import { isShared, sharedRun } from "./shared-run.ts";
 
 export interface RunnerOptions {
   deps: Deps;
@@ -22,14 +23,17 @@ export interface RunnerOptions {
 
 /**
  * runner.v1.EnvRunner. A run is a task: calling again with the same run_id and request takes up the one that is under
- * way, or answers with its end.
+ * way, or answers with its end. Without a run_id, requests with the same cache key share a run where they may.
  */
 export function envRunner({ deps, submitTask, watch, health }: RunnerOptions): ServiceImpl<typeof EnvRunner> {
   const begin = async (request: RunRequest, context: HandlerContext) => {
     const caller = callerOf(context);
-    const { id } = await submitTask.one(caller, runDraft(request));
+    const draft = runDraft(request);
+    const key = isShared(request)
+      ? await sharedRun({ deps, submitTask, caller, request, draft })
+      : await findTaskKey(deps, caller, (await submitTask.one(caller, draft)).id);
     const namespaceId = await deps.directory.namespaceId(caller.namespace);
-    return { deps, watch, namespaceId, key: await findTaskKey(deps, caller, id), signal: context.signal };
+    return { deps, watch, namespaceId, key, signal: context.signal };
   };
   const allLines = { tail: 0, sinceMs: 0 };
   return {
