@@ -3,13 +3,14 @@ import type { Metrics } from "@drover/daemon/metric";
 import type { HeldClaim } from "@drover/db/node/register";
 import { type Completer, createCompleter } from "@drover/worker/completer";
 import { createWorkLoop } from "@drover/worker/loop";
-import { type FindGpu, missingGpus, outlivesLease, placesOf, requestOf } from "./claim.ts";
+import { type FindGpu, missingGpus, outlivesLease, requestOf } from "./claim.ts";
 import { claimKey, type RunOutcome, type StopReason, type TaskExecutor } from "./executor/executor.ts";
 import { startAfter } from "./executor/start-after.ts";
 import type { FoundGpu } from "./gpu/found.ts";
 import type { GpuWatch } from "./gpu/watch.ts";
+import { createHand } from "./hand.ts";
 import { attach, type AnyResult, type InHand, judge, keyOf, missing, sinkOf, stopOne } from "./in-hand.ts";
-import { createShippedLog, type LogShipperOptions } from "./log-shipper.ts";
+import type { LogShipperOptions } from "./log-shipper.ts";
 import type { metrics as declarations } from "./metric.ts";
 import { createReportGate } from "./report-gate.ts";
 import type { NodeSource, Slots } from "./source.ts";
@@ -52,10 +53,8 @@ export function createAgent({
   onSuperseded,
   log,
 }: AgentOptions): Agent {
-  const hand = new Map<string, InHand>();
   const { handles } = metrics;
   let isStopping = false;
-  let emptied: (() => void)[] = [];
   // The first sweep waits until what is held has been told and taken up.
   let isTakenUp = false;
   let isSuperseded = false;
@@ -80,7 +79,9 @@ export function createAgent({
     source,
     free() {
       if (isStopping || !isTakenUp) return undefined;
-      const free = Object.fromEntries(Object.entries(slots()).map(([name, count]) => [name, count - countClass(name)]));
+      const free = Object.fromEntries(
+        Object.entries(slots()).map(([name, count]) => [name, count - hand.countOf(name)]),
+      );
       return Object.values(free).some((count) => count > 0) ? free : undefined;
     },
     start: (claim) => begin(claim),
@@ -88,7 +89,7 @@ export function createAgent({
       const one = hand.get(`${taskKey}-${fence}`);
       if (one) void stopOne(one, kind);
     },
-    holds: (claim) => !isTakenUp || hand.has(claimKey(claim)),
+    holds: (claim) => !isTakenUp || hand.get(claimKey(claim)) !== undefined,
     loseAll: () => void stopAll("lease_lost", ({ request }) => !outlivesLease(request)),
     onSuperseded() {
       isSuperseded = true;
@@ -98,7 +99,6 @@ export function createAgent({
     graceMs: (graceSeconds + 2) * 1000,
     log,
   });
-  const countClass = (name: string) => hand.values().reduce((sum, one) => sum + Number(one.class === name), 0);
 
   const findGpu: FindGpu = (uuid) => gpus?.list().find((gpu) => gpu.uuid === uuid);
   const ship: LogShipperOptions = {
@@ -111,28 +111,15 @@ export function createAgent({
     log,
   };
 
-  /** Takes a claim in hand. What it writes goes to its log, and to those who watch over its GPUs. */
-  function hold(claim: HeldClaim, firstChunk = 0): InHand {
-    const request = requestOf(claim, findGpu);
-    const shipped = createShippedLog(request, ship, firstChunk);
-    const ended = Promise.withResolvers<void>();
-    const { class: name, executor } = claim;
-    const one: InHand = { request, class: name, executor, shipped, places: placesOf(claim), ended };
-    if (request.gpus && gpus) {
-      one.gpu = gpus.watch.hold({
-        gpus: request.gpus.map(({ uuid }) => uuid),
-        name: `task ${request.taskId}`,
-        ask: async (command) => one.run?.ask?.(command),
-        onLost: () => void stopOne(one, "gpu_lost"),
-      });
-    }
-    hand.set(claimKey(request), one);
-    handles.running.set({ class: name }, countClass(name));
-    return one;
-  }
+  const hand = createHand({
+    findGpu,
+    gpuWatch: gpus?.watch,
+    ship,
+    onCount: (name, count) => handles.running.set({ class: name }, count),
+  });
 
   function begin(claim: HeldClaim): void {
-    const one = hold(claim);
+    const one = hand.hold(claim);
     const { request } = one;
     const executor = executors.find((candidate) => candidate.name === claim.executor);
     if (executor === undefined) {
@@ -144,8 +131,8 @@ export function createAgent({
       return void finish(one, Promise.resolve({ state: "failed", errorClass: "gpu_lost", message: unusable }));
     log.info({ task: request.taskId, attempt: request.attempt, executor: claim.executor }, "attempt started");
     // What went to another holder while this node was cut off may still be on its way out.
-    const others = hand.values().filter((other) => other !== one && other.places.some((p) => one.places.includes(p)));
-    const endings = others.map(({ ended }) => ended.promise).toArray();
+    const others = hand.all().filter((other) => other !== one && other.places.some((p) => one.places.includes(p)));
+    const endings = others.map(({ ended }) => ended.promise);
     const run = startAfter(endings, request, () => executor.start(request, sinkOf(one)));
     attach(one, run);
     void finish(one, run.outcome);
@@ -164,9 +151,7 @@ export function createAgent({
     const error = end.state === "failed" ? end.errorClass : undefined;
     log.info({ task: request.taskId, attempt: request.attempt, state: end.state, error }, "attempt ended");
     const done = () => {
-      hand.delete(claimKey(request));
-      handles.running.set({ class: one.class }, countClass(one.class));
-      if (hand.size === 0) for (const resolve of emptied.splice(0)) resolve();
+      hand.drop(one);
       loop.nudge();
     };
     const { taskKey, fence } = request;
@@ -180,7 +165,7 @@ export function createAgent({
   }
 
   async function takeUp(held: HeldClaim[], registration: number): Promise<void> {
-    const strangers = held.filter((claim) => !hand.has(keyOf(claim)));
+    const strangers = held.filter((claim) => hand.get(keyOf(claim)) === undefined);
     for (const executor of executors) {
       const ours = strangers.filter((claim) => claim.executor === executor.name);
       if (ours.length === 0) continue;
@@ -192,7 +177,7 @@ export function createAgent({
         }),
         (request) => {
           const claim = ours.find((one) => keyOf(one) === claimKey(request));
-          const one = claim && hold(claim, (claim.log_chunk ?? -1) + 1);
+          const one = claim && hand.hold(claim, (claim.log_chunk ?? -1) + 1);
           if (one) taken.set(claimKey(request), one);
           return one ? sinkOf(one) : { write: () => {} };
         },
@@ -206,7 +191,7 @@ export function createAgent({
       }
       // What this node holds was told anew, and is taken up by that round.
       if (registration !== registrations) return;
-      for (const claim of ours) if (!taken.has(keyOf(claim))) void finish(hold(claim), Promise.resolve(missing));
+      for (const claim of ours) if (!taken.has(keyOf(claim))) void finish(hand.hold(claim), Promise.resolve(missing));
     }
     // What nobody holds any more may sit on GPUs that were given to others.
     if (gpus && gpus.list().length > 0) await sweep();
@@ -216,17 +201,15 @@ export function createAgent({
 
   async function sweep(): Promise<void> {
     for (const executor of executors) {
-      const { removed } = await executor.sweep(new Set(hand.keys()));
+      const { removed } = await executor.sweep(hand.keys());
       handles.swept.inc(removed.length);
       if (removed.length > 0) log.info({ removed }, "removed leftovers");
     }
   }
 
   const stopAll = async (reason: StopReason, isMeant: (one: InHand) => boolean = () => true) => {
-    await Promise.all(hand.values().map(async (one) => isMeant(one) && stopOne(one, reason)));
+    await Promise.all(hand.all().map(async (one) => isMeant(one) && stopOne(one, reason)));
   };
-  const untilEmpty = () =>
-    hand.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => emptied.push(resolve));
 
   return {
     start: () => loop.start(),
@@ -252,14 +235,16 @@ export function createAgent({
         .drain()
         .catch((error: unknown) => log.warn({ error }, "the control plane was not told of the drain"));
       if (mode === "keep") {
-        for (const one of hand.values()) if (one.executor === "docker") one.isKept = true;
-        for (const [key, one] of hand) if (one.isKept) hand.delete(key);
+        for (const one of hand.all().filter(({ executor }) => executor === "docker")) {
+          one.isKept = true;
+          hand.drop(one);
+        }
       }
       const late = () => void stopAll("drained");
       if (deadline.aborted || mode === "keep") late();
       else deadline.addEventListener("abort", late, { once: true });
       // The loop goes on renewing the lease until nothing is in hand.
-      await untilEmpty();
+      await hand.untilEmpty();
       await loop.stop();
       await completer.drain();
       if (mode === "drain") await source.leave();
