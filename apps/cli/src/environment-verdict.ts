@@ -77,6 +77,11 @@ function findStuck(services: readonly Service[]): ReadonlySet<string> {
   return stuck;
 }
 
-function isBroken({ state }: Service): boolean {
-  return ["failed", "unhealthy"].includes(replicaStateWord(state));
+/** Failed, or on no node, with each of them having said why: what can change that is no matter of waiting. */
+function isBroken({ state, instances }: Service): boolean {
+  const word = replicaStateWord(state);
+  return (
+    ["failed", "unhealthy"].includes(word) ||
+    (word === "pending" && instances.some(({ rejections }) => rejections.length > 0))
+  );
 }

@@ -6,7 +6,10 @@ import { showEnvironments } from "./environment-screen.ts";
 import { failedServices, isStopped, judgeStart, stuckServices, type Verdict } from "./environment-verdict.ts";
 import type { ExitCode } from "./exit.ts";
 import { followEnvironment } from "./follow-environment.ts";
+import { replicaName, serviceLines, unplacedText } from "./service-view.ts";
+import { findTakenBack, takenBackText } from "./taken-back.ts";
 import { printable } from "./text-width.ts";
+import { replicaStateWord } from "./word.ts";
 
 export interface WaitForEnvironmentOptions {
   name: string;
@@ -14,6 +17,8 @@ export interface WaitForEnvironmentOptions {
   goal: "running" | "stopped" | "gone";
   /** Absent: what is required, for "running"; else all. */
   services?: readonly string[];
+  /** What was applied; a newer one is not it, and one that went back to an older says that this one is lost. */
+  generation?: number;
 }
 
 /** What came of waiting; undefined: the environment is gone. */
@@ -33,24 +38,43 @@ export async function waitForEnvironment(context: Context, options: WaitForEnvir
     if (goal === "running") return judgeStart(seen, asked);
     return goal === "stopped" && isStopped(seen, asked) ? "ready" : "going";
   };
+  let awaited = options.generation ?? Number.POSITIVE_INFINITY;
+  let reason = "";
   try {
-    const environment = await followEnvironment({
-      client,
-      name,
-      signal,
-      mayBeGone: goal === "gone",
-      onChange(seen) {
-        screen.show(seen);
-        return judge(seen) !== "going";
-      },
-    });
-    screen.end();
-    const time = `after ${formatDuration(performance.now() - startedAt)}`;
-    if (environment === undefined) return sayGone(context, options, time);
-    const verdict = judge(environment);
-    if (verdict === "ready") output.note(`${output.paintError(words[goal], "green")} ${time}`);
-    else if (!output.isJson) sayTrouble(context, { environment, verdict, asked, time });
-    return { code: verdict === "ready" || verdict === "partial" ? 0 : 1, environment };
+    for (;;) {
+      const environment = await followEnvironment({
+        client,
+        name,
+        signal,
+        mayBeGone: goal === "gone",
+        onChange(seen) {
+          screen.show(seen);
+          if (seen.generation > awaited) return true;
+          reason = failureOf(seen) || reason;
+          return judge(seen) !== "going";
+        },
+      });
+      const isNewer = environment !== undefined && environment.generation > awaited;
+      const back = isNewer ? await findTakenBack(context, environment) : undefined;
+      // One that is the awaited one again took back what came after it.
+      const takenBack = back?.copyOf === awaited ? undefined : back;
+      if (isNewer && takenBack === undefined) {
+        output.note(`Generation ${environment.generation} of ${name} was applied meanwhile; waiting for that.`);
+        awaited = environment.generation;
+        continue;
+      }
+      screen.end();
+      const time = `after ${formatDuration(performance.now() - startedAt)}`;
+      if (environment === undefined) return sayGone(context, options, time);
+      if (takenBack !== undefined) {
+        if (!output.isJson) sayTakenBack(context, name, `${time}: ${takenBackText(takenBack, awaited, reason)}`);
+        return { code: 1, environment };
+      }
+      const verdict = judge(environment);
+      if (verdict === "ready") output.note(`${output.paintError(words[goal], "green")} ${time}`);
+      else if (!output.isJson) sayTrouble(context, { environment, verdict, asked, time });
+      return { code: verdict === "ready" || verdict === "partial" ? 0 : 1, environment };
+    }
   } catch (error) {
     screen.end();
     if (world.stop.aborted) output.note(`It goes on. Try: drover env watch ${name}`);
@@ -73,6 +97,11 @@ function sayGone({ output }: Context, { goal, name }: WaitForEnvironmentOptions,
     return { code: 0, environment: undefined };
   }
   throw new DroverError("conflict", `Environment "${name}" was deleted meanwhile.`, { hint: "drover env list" });
+}
+
+function sayTakenBack({ output }: Context, name: string, text: string): void {
+  output.complain(`${output.paintError("failed", "red")} ${printable(text)}.`);
+  output.complain(`${output.paintError("Try:", "bold")} drover env watch ${name}, or drover env history ${name}`);
 }
 
 interface Trouble {
@@ -99,6 +128,17 @@ function sayTrouble({ output }: Context, { environment, verdict, asked, time }: 
   if (next.length > 0) output.complain(`${output.paintError("Try:", "bold")} ${next.join(", or ")}`);
 }
 
+/** What the first replica says that does not come up in the newest generation: "page/2: It ended with exit code 1." */
+function failureOf({ generation, pausedReason, services }: Environment): string {
+  const broken = serviceLines(services).find(
+    ({ replica }) =>
+      replica !== undefined &&
+      replica.generation === generation &&
+      ["failed", "unhealthy"].includes(replicaStateWord(replica.state)),
+  );
+  return pausedReason || (broken === undefined ? "" : `${replicaName(broken)}: ${broken.replica?.message ?? ""}`);
+}
+
 function wayBack({ name, generation }: Environment): string[] {
   return generation > 1 ? [`drover env rollback ${name}`] : [];
 }
@@ -106,7 +146,8 @@ function wayBack({ name, generation }: Environment): string[] {
 /** What its worst replica says, which is the reason of the service. */
 function whyBroken({ state, message, instances }: Service): string {
   const worst = instances.find((replica) => replica.state === state && replica.message !== "");
-  return message || worst?.message || "It does not run.";
+  const unplaced = instances.find(({ rejections }) => rejections.length > 0);
+  return (unplaced && unplacedText(unplaced)) || message || worst?.message || "It does not run.";
 }
 
 /** Where to look: its log where there was a container, else what is known of it. */

@@ -92,10 +92,19 @@ export function lineWord({ service, replica }: ServiceLine): string {
   return replicaStateWord((replica ?? service).state);
 }
 
-/** What there is to say about a replica that does not simply run. */
+/** What there is to say about a replica; of one that runs, that it is not as declared. */
 export function noteOf({ service, replica }: ServiceLine): string {
   if (replica === undefined) return service.message;
-  return replicaStateWord(replica.state) === "running" ? "" : replica.message;
+  return replica.rejections.length > 0 ? unplacedText(replica) : replica.message;
+}
+
+/** Why a replica is on no node, by the first that was asked. */
+export function unplacedText({ rejections }: Replica): string {
+  const [first] = rejections;
+  if (first === undefined) return "";
+  const others = rejections.length - 1;
+  const more = others === 0 ? "" : `; ${others} more ${others === 1 ? "node" : "nodes"} neither.`;
+  return `No node can run it: ${first.node}: ${more === "" ? first.message : first.message.replace(/\.$/, "")}${more}`;
 }
 
 /** Why replicas are on no node, node by node; empty where all are on one. */

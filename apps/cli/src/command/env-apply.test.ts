@@ -1,13 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { EnvironmentState, ReplicaState } from "@drover/proto/drover/environment";
+import { EnvironmentState, ReplicaState, ServiceSchema } from "@drover/proto/drover/environment";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { everyStep as steps, goodSource as good, shop, watching } from "../testing-environment.ts";
 import { createTestDrover, type TestDroverOptions } from "../testing.ts";
 
-const { RUNNING, STARTING, FAILED } = ReplicaState;
+const { RUNNING, STARTING, FAILED, PENDING } = ReplicaState;
 const bad = "drover: environment/v1\nname: shop\nservices:\n  redis: { imgae: redis:7, dependsOn: page }\n";
 
 function setup(environments: TestDroverOptions["environments"] = {}, options: TestDroverOptions = {}) {
@@ -178,6 +179,54 @@ describe("drover env apply", () => {
     expect({ code, err: err.replace(/ after \S+:/, "") }).toEqual({
       code: 1,
       err: "paused replica 1 of page failed\nTry: drover env get shop, or drover env rollback shop\n",
+    });
+  });
+
+  it("exits with 1 where the generation failed and was taken back, with why and what it is now", async () => {
+    const broken = shop(FAILED);
+    Object.assign(broken.services[0]?.instances[0] ?? {}, { generation: 3 });
+    const half = { state: EnvironmentState.CONVERGING, services: broken.services };
+    const went = (...generations: object[]) =>
+      setup({
+        ...applied(true),
+        ...watching(shop(STARTING), shop(RUNNING, half), shop(RUNNING, { generation: 4 })),
+        listGenerations: () => ({ generations }),
+      });
+    Object.assign(broken.services[0] ?? {}, { replicas: 3, running: 2 });
+    const { drover, file } = went({ generation: 4, copyOf: 2, actor: "roll-out" }, { generation: 3 });
+    const { code, err } = await drover("env", "apply", file(good), "--wait");
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^failed after \S+: generation 3 failed \(redis\/1: It ended with exit code 1\) and was taken back: generation 4 is generation 2 again\.\nTry: drover env watch shop/,
+    );
+    expect(await drover("env", "apply", file(good), "--wait", "--json")).toMatchObject({ code: 1, err: "" });
+    const other = went({ generation: 4, actor: "ann" }, { generation: 3 });
+    const ready = await other.drover("env", "apply", other.file(good), "--wait");
+    expect(ready.code).toBe(0);
+    expect(ready.err).toMatch(/^Generation 4 of shop was applied meanwhile; waiting for that\.\nready after /);
+  });
+
+  it("ends where only what is not required has no node, and says which node refuses it", async () => {
+    const page = (required: boolean) => {
+      const environment = shop(RUNNING, { state: EnvironmentState.CONVERGING });
+      const rejections = [{ node: "n1", code: "gpu_taken", message: "Its GPU is taken." }];
+      const unplaced = { number: 1, state: PENDING, message: "Waits for a node that can run it.", rejections };
+      environment.services[1] = create(ServiceSchema, {
+        ...{ name: "page", image: "page:1", state: PENDING, replicas: 1, required, instances: [unplaced] },
+      });
+      return environment;
+    };
+    const { drover, file } = setup({ ...applied(true), ...watching(page(false)) });
+    const { code, err } = await drover("env", "apply", file(good), "--wait");
+    expect(code).toBe(0);
+    expect(err).toMatch(
+      /^ready, but for what is not required, after \S+:\n {2}page: No node can run it: n1: Its GPU is taken\.\n/,
+    );
+    const needed = setup({ ...applied(true), ...watching(page(true), shop(RUNNING)) });
+    const waited = await needed.drover("env", "apply", needed.file(good), "--wait");
+    expect(waited).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("page  pending  No node can run it: n1: Its GPU is taken.\n") as string,
     });
   });
 

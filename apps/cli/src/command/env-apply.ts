@@ -52,7 +52,7 @@ export const envApply = defineCommand({
       if (output.isJson) output.json({ environment: environmentJson(environment), ...done });
       return 0;
     }
-    const waited = await waitForEnvironment(context, { name, goal: "running" });
+    const waited = await waitForEnvironment(context, { name, goal: "running", generation });
     if (output.isJson) output.json({ environment: waited.environment && environmentJson(waited.environment), ...done });
     return waited.code;
   },

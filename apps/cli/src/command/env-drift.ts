@@ -1,6 +1,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import { type Drift, DriftSchema } from "@drover/proto/drover/environment";
 import { defineCommand } from "../command.ts";
+import { formatSize } from "../size.ts";
 import type { Column } from "../table.ts";
 
 /** `drover env drift` */
@@ -32,5 +33,13 @@ const driftColumns: Column[] = [
 ];
 
 function driftRow({ service, replica, node, field, wanted, found }: Drift): string[] {
-  return [service, String(replica), node, field, wanted || "-", found || "-"];
+  return [service, String(replica), node, field, amountText(field, wanted), amountText(field, found)];
+}
+
+/** As a person writes it: the engine counts memory in bytes and processors in billionths, and knows no limit as 0. */
+function amountText(field: string, text: string): string {
+  const amount = /^\d+$/.test(text) ? Number(text) : undefined;
+  if (amount === undefined || !["memory", "cpu", "pids"].includes(field)) return text || "-";
+  if (amount === 0) return "no limit";
+  return field === "memory" ? formatSize(amount) : field === "cpu" ? String(amount / 1e9) : text;
 }

@@ -1,9 +1,10 @@
-import type { Environment } from "@drover/proto/drover/environment";
+import type { Environment, Generation } from "@drover/proto/drover/environment";
 import { type Context, defineCommand } from "../command.ts";
 import { environmentFacts, environmentJson } from "../environment-view.ts";
 import { notAnswered } from "../fault.ts";
 import { flagOption } from "../option.ts";
 import { cutNotes, rejectionLines, serviceLines, serviceTable } from "../service-view.ts";
+import { findTakenBack, takenBackText } from "../taken-back.ts";
 import { environmentStateWord, replicaStateWord } from "../word.ts";
 
 /** `drover env get` */
@@ -24,16 +25,23 @@ export const envGet = defineCommand({
     const { client, output, signal } = context;
     const { environment } = await client.environments.getEnvironment({ name }, { signal });
     if (environment === undefined) throw notAnswered("an environment");
-    if (output.isJson) output.json(environmentJson(environment));
-    else if (options.source) output.raw(environment.source.replace(/\n?$/, "\n"), "stdout");
-    else showEnvironment(context, environment);
+    if (options.source && !output.isJson) {
+      output.raw(environment.source.replace(/\n?$/, "\n"), "stdout");
+      return 0;
+    }
+    const takenBack = await findTakenBack(context, environment);
+    if (output.isJson) output.json({ ...environmentJson(environment), copyOf: takenBack?.copyOf ?? 0 });
+    else showEnvironment(context, environment, takenBack);
     return 0;
   },
 });
 
-function showEnvironment({ output }: Context, environment: Environment): void {
+function showEnvironment({ output }: Context, environment: Environment, takenBack: Generation | undefined): void {
   const nowMs = Date.now();
-  output.facts(environmentFacts(environment, nowMs));
+  const facts = environmentFacts(environment, nowMs);
+  // The one before it is what was taken back: going back is done to the newest only.
+  if (takenBack !== undefined) facts.push(["Taken back", takenBackText(takenBack, environment.generation - 1)]);
+  output.facts(facts);
   output.line("");
   const lines = serviceLines(environment.services);
   const table = serviceTable(output, lines, { nowMs, hasImages: true });

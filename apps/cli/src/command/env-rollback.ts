@@ -40,7 +40,7 @@ export const envRollback = defineCommand({
       if (output.isJson) output.json({ environment: environmentJson(environment), ...done });
       return 0;
     }
-    const waited = await waitForEnvironment(context, { name, goal: "running" });
+    const waited = await waitForEnvironment(context, { name, goal: "running", generation: environment.generation });
     if (output.isJson) output.json({ environment: waited.environment && environmentJson(waited.environment), ...done });
     return waited.code;
   },

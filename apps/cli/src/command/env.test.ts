@@ -16,6 +16,7 @@ describe("drover env get and list", () => {
     const environment = shop(FAILED);
     const drover = setup({
       getEnvironment: () => ({ environment }),
+      listGenerations: () => ({}),
       listEnvironments: () => ({ environments: [{ ...environment, services: [] }] }),
     });
     const { out, err } = await drover("env", "get", "shop");
@@ -32,7 +33,10 @@ describe("drover env get and list", () => {
   });
 
   it("say the whole of what a terminal is too narrow for", async () => {
-    const drover = setup({ getEnvironment: () => ({ environment: shop(FAILED) }) }, { columns: 70 });
+    const drover = setup(
+      { getEnvironment: () => ({ environment: shop(FAILED) }), listGenerations: () => ({}) },
+      { columns: 70 },
+    );
     const { out } = await drover("env", "get", "shop", "--no-color");
     expect(out).toMatch(/\nredis +failed +[^\n]+…\n/);
     expect(out).toContain("\nredis: It ended with exit code 1.\n");
@@ -47,10 +51,36 @@ describe("drover env get and list", () => {
       ...(create(EnvironmentSchema, { services: [{ instances: [{ rejections }] }] }).services[0]?.instances[0]
         ?.rejections ?? []),
     );
-    const drover = setup({ getEnvironment: () => ({ environment }) });
+    const drover = setup({ getEnvironment: () => ({ environment }), listGenerations: () => ({}) });
     expect((await drover("env", "get", "shop")).out).toMatch(
       /\nNo node can run redis:\n {2}NODE +REASON +MORE\n {2}n1 +memory +It has 1 GiB free of 4 GiB\.\n$/,
     );
+  });
+
+  it("tell that a generation was taken back, and by whom", async () => {
+    const by = (actor: string) =>
+      setup({
+        getEnvironment: () => ({ environment: shop(RUNNING) }),
+        listGenerations: () => ({
+          generations: [{ generation: 3, copyOf: 1, actor }, { generation: 2 }, { generation: 1 }],
+        }),
+      });
+    expect((await by("roll-out")("env", "get", "shop")).out).toMatch(
+      /\nTaken back +generation 2 failed and was taken back: generation 3 is generation 1 again\n/,
+    );
+    expect((await by("ann")("env", "get", "shop")).out).toMatch(/\nTaken back +generation 2 was taken back by ann: /);
+    expect(JSON.parse((await by("ann")("env", "get", "shop", "--json")).out)).toMatchObject({ copyOf: 1 });
+  });
+
+  it("tell that a container that runs was changed by hand", async () => {
+    const environment = shop(RUNNING);
+    Object.assign(environment.services[0]?.instances[0] ?? {}, { message: "Changed by hand: memory." });
+    const drover = setup({ getEnvironment: () => ({ environment }), listGenerations: () => ({}) });
+    for (const words of [
+      ["env", "get", "shop"],
+      ["service", "status", "shop"],
+    ])
+      expect((await drover(...words)).out).toMatch(/\nredis +running .*Changed by hand: memory\.\n/);
   });
 
   it("say what there is where there is no such environment", async () => {
@@ -102,6 +132,27 @@ describe("drover env history, rollback and drift", () => {
     expect({ code, err }).toEqual({ code: 1, err: "\nTry: drover service restart shop redis\n" });
     expect(out).toMatch(/\nredis +1 +n1 +image +redis:7 +redis:6\n$/);
     expect(await drover("env", "drift", "other", "--json")).toEqual({ code: 0, out: "[]\n", err: "" });
+  });
+});
+
+describe("drover env drift", () => {
+  it("writes amounts as people do", async () => {
+    const drift = { service: "redis", replica: 1, node: "n1" };
+    const drover = setup({
+      getDrift: () => ({
+        drifts: [
+          { ...drift, field: "memory", wanted: "0", found: "67108864" },
+          { ...drift, field: "cpu", wanted: "1500000000", found: "0" },
+          { ...drift, field: "env.SIZE", wanted: "0", found: "1024" },
+        ],
+      }),
+    });
+    const rows = (await drover("env", "drift", "shop")).out.split("\n").map((row) => row.split(/ {2,}/).slice(-3));
+    expect(rows.slice(1, 4)).toEqual([
+      ["memory", "no limit", "64 MiB"],
+      ["cpu", "1.5", "no limit"],
+      ["env.SIZE", "0", "1024"],
+    ]);
   });
 });
 
