@@ -817,6 +817,8 @@ create function drover.move_replicas(OUT changed integer, OUT leaving integer)
   returns record language plpgsql;
 create function drover.next_id()
   returns bigint language sql;
+create function drover.node_namespace(p_namespace_id integer, p_name text)
+  returns integer language plpgsql;
 create function drover.node_role(p_holder_id integer)
   returns text language sql stable;
 create function drover.open_budgets(p_namespace_id integer, p_root_run_id bigint, p_run_id bigint, p_limit_nanos bigint, p_step_numbers integer[], p_steps text[], p_step_limits bigint[])

@@ -43,6 +43,9 @@ begin
       raise insufficient_privilege using message = format('login %s may not act for %s %s', session_user, p_kind, p_name);
     end if;
   else
+    if p_kind = 'node' then
+      space_id := drover.node_namespace(space_id, p_name);
+    end if;
     insert into drover.holder as h (namespace_id, kind, name, executors, task_types, classes, slots, facts, version, epoch)
     values (space_id, p_kind, p_name, p_executors, p_task_types, p_classes, p_slots, p_facts, p_version, 1)
     on conflict on constraint holder_name_is_unique do update

@@ -78,7 +78,7 @@ describe("leave", () => {
     expect(await leave(house.db, life.holderId, life.epoch)).toBe(false);
     expect(await state(key)).toBe("pending");
     expect(await sync(house.db, life, { gpu: 1 }, false)).toEqual({ status: "fenced" });
-    const [row] = await listNodes(house.db, house.context.namespaceId, "leaving");
+    const [row] = await listNodes(house.db, "leaving");
     expect(row).toMatchObject({ state: "lost", running: "0" });
     const other = await register(house.db, node("taking-over"));
     const answer = await sync(house.db, other, { gpu: 1 }, false);
@@ -100,7 +100,7 @@ describe("drain and describe", () => {
     await drain(house.db, life.holderId, life.epoch);
     await house.submit([{ queueId }]);
     expect(await sync(house.db, life, { gpu: 2 }, false)).toMatchObject({ status: "ok", claims: [] });
-    expect(await listNodes(house.db, house.context.namespaceId, "draining")).toMatchObject([
+    expect(await listNodes(house.db, "draining")).toMatchObject([
       { state: "draining", running: "1" },
     ]);
     expect(await complete(house.db, life, [former])).toEqual([]);

@@ -43,32 +43,27 @@ export async function insertJoinToken(
   return row;
 }
 
-/** The tokens of a namespace, newest first; those that ended a month ago are forgotten. */
-export function listJoinTokens(db: Executor, namespaceId: number): Promise<JoinTokenRow[]> {
+/** The tokens, newest first; those that ended a month ago are forgotten. */
+export function listJoinTokens(db: Executor): Promise<JoinTokenRow[]> {
   return db.run(sql`
     select t.id, t.node_name, t.actor, t.created_at, t.expires_at, t.used_at, h.name as used_by, t.revoked_at
       from drover.join_token t left join drover.holder h on h.id = t.used_by
-     where t.namespace_id = ${namespaceId}
      order by t.id desc`);
 }
 
 /** Makes a token useless; false when there is no such token, or it was used. */
-export async function revokeJoinToken(
-  db: Executor,
-  by: { namespaceId: number; actor: string },
-  id: number,
-): Promise<boolean> {
+export async function revokeJoinToken(db: Executor, actor: string, id: number): Promise<boolean> {
   const rows = await db.run(sql`
     with revoked as (
       update drover.join_token t set revoked_at = now()
-       where t.id = ${id} and t.namespace_id = ${by.namespaceId} and t.used_at is null and t.revoked_at is null
+       where t.id = ${id} and t.used_at is null and t.revoked_at is null
       returning t.id, t.namespace_id
     ), told as (
       insert into drover.event (id, namespace_id, kind, actor, data)
-      select drover.next_id(), r.namespace_id, 'node.token_revoked', ${by.actor}, json_build_object('id', r.id) from revoked r
+      select drover.next_id(), r.namespace_id, 'node.token_revoked', ${actor}, json_build_object('id', r.id) from revoked r
     )
     select t.id from drover.join_token t
-     where t.id = ${id} and t.namespace_id = ${by.namespaceId} and t.used_at is null`);
+     where t.id = ${id} and t.used_at is null`);
   return rows.length > 0;
 }
 

@@ -26,10 +26,9 @@ export interface NodeGpuRow {
   }[];
 }
 
-/** GPUs of the nodes of a namespace, with who holds their slots. */
+/** GPUs of all nodes, or of one, with who holds their slots. */
 export function listNodeGpus(
   db: Executor,
-  namespaceId: number,
   { node, uuid }: { node?: string | undefined; uuid?: string | undefined } = {},
 ): Promise<NodeGpuRow[]> {
   return db.run(sql`
@@ -45,29 +44,24 @@ export function listNodeGpus(
                left join drover.environment e on e.id = r.environment_id
               where a.gpu_id = g.id), '[]') as holders
       from drover.gpu g join drover.holder h on h.id = g.holder_id
-     where h.namespace_id = ${namespaceId} and h.kind = 'node' and h.removed_at is null
+     where h.kind = 'node' and h.removed_at is null
        and (${node ?? null}::text is null or h.name = ${node ?? null}::text)
        and (${uuid ?? null}::text is null or g.uuid = ${uuid ?? null}::text)
      order by h.name, g.vendor, g.number, g.uuid`);
 }
 
 /** Keeps everything off a GPU; false when there is none of that UUID. */
-export async function cordonNodeGpu(
-  db: Executor,
-  by: { namespaceId: number; actor: string },
-  uuid: string,
-  reason: string,
-): Promise<boolean> {
+export async function cordonNodeGpu(db: Executor, actor: string, uuid: string, reason: string): Promise<boolean> {
   const rows = await db.run(sql`
     with cordoned as (
       update drover.gpu g
          set state = case g.state when 'gone' then g.state else 'cordoned' end, cordoned_at = coalesce(g.cordoned_at, now()), evidence = ${reason}
         from drover.holder h
-       where h.id = g.holder_id and h.namespace_id = ${by.namespaceId} and h.removed_at is null and g.uuid = ${uuid}
-      returning g.holder_id
+       where h.id = g.holder_id and h.removed_at is null and g.uuid = ${uuid}
+      returning g.holder_id, h.namespace_id
     ), told as (
       insert into drover.event (id, namespace_id, kind, actor, data)
-      select drover.next_id(), ${by.namespaceId}, 'gpu.cordoned', ${by.actor},
+      select drover.next_id(), c.namespace_id, 'gpu.cordoned', ${actor},
              json_build_object('holder', c.holder_id, 'uuid', ${uuid}::text, 'evidence', ${reason}::text)
         from cordoned c
     )
@@ -76,22 +70,18 @@ export async function cordonNodeGpu(
 }
 
 /** Gives a GPU back to placement; one that its node finds unusable is cordoned again by the next inventory. */
-export async function uncordonNodeGpu(
-  db: Executor,
-  by: { namespaceId: number; actor: string },
-  uuid: string,
-): Promise<boolean> {
+export async function uncordonNodeGpu(db: Executor, actor: string, uuid: string): Promise<boolean> {
   const rows = await db.run(sql`
     with freed as (
       update drover.gpu g
          set state = case g.state when 'gone' then g.state else 'ready' end, cordoned_at = null,
              evidence = case g.state when 'gone' then g.evidence end
         from drover.holder h
-       where h.id = g.holder_id and h.namespace_id = ${by.namespaceId} and h.removed_at is null and g.uuid = ${uuid}
-      returning g.holder_id
+       where h.id = g.holder_id and h.removed_at is null and g.uuid = ${uuid}
+      returning g.holder_id, h.namespace_id
     ), told as (
       insert into drover.event (id, namespace_id, kind, actor, data)
-      select drover.next_id(), ${by.namespaceId}, 'gpu.ready', ${by.actor}, json_build_object('holder', f.holder_id, 'uuid', ${uuid}::text)
+      select drover.next_id(), f.namespace_id, 'gpu.ready', ${actor}, json_build_object('holder', f.holder_id, 'uuid', ${uuid}::text)
         from freed f
     )
     select holder_id from freed`);

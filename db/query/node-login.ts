@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Executor } from "../client.ts";
 
 /**
- * Makes or takes over the row of a node that joins: undefined when the name is in use. It is where its agent lives or may
+ * Makes or takes over the row of a node that joins; a new one is noted under the namespace. Undefined when the name is in use. It is where its agent lives or may
  * still live, and where somebody joined whose agent was not started yet, unless `isForName`: the token is for this name.
  */
 export async function claimNodeName(
@@ -12,7 +12,7 @@ export async function claimNodeName(
 ): Promise<number | undefined> {
   const [row] = await db.run<{ id: number }>(sql`
     insert into drover.holder as h (namespace_id, kind, name, state, labels, taints)
-    values (${namespaceId}, 'node', ${node.name}, 'lost', ${JSON.stringify(node.labels)}::jsonb, ${sql.param(node.taints)}::text[])
+    values (drover.node_namespace(${namespaceId}, ${node.name}), 'node', ${node.name}, 'lost', ${JSON.stringify(node.labels)}::jsonb, ${sql.param(node.taints)}::text[])
     on conflict on constraint holder_name_is_unique do update
        set labels = h.labels || excluded.labels, taints = array(select distinct t from unnest(h.taints || excluded.taints) t order by t)
      where h.login is null or h.removed_at is not null

@@ -143,10 +143,10 @@ export interface EngineNode {
 }
 
 /** Nodes with what it takes to fetch images, by name. */
-export function listEngineNodes(db: Executor, namespaceId: number): Promise<EngineNode[]> {
+export function listEngineNodes(db: Executor): Promise<EngineNode[]> {
   return db.run(sql`
     select h.id, h.name, coalesce(l.expires_at > now(), false) as is_live, 'docker' = any (h.executors) as has_engine
       from drover.holder h left join drover.holder_lease l on l.holder_id = h.id
-     where h.namespace_id = ${namespaceId} and h.kind = 'node' and h.removed_at is null
+     where h.kind = 'node' and h.removed_at is null
      order by h.name`);
 }

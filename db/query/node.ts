@@ -23,8 +23,8 @@ export interface NodeRow {
   replicas: string;
 }
 
-/** Nodes by name; those without a lease are lost, whatever was last written of them. */
-export function listNodes(db: Executor, namespaceId: number, name?: string): Promise<NodeRow[]> {
+/** Nodes by name, which serve all namespaces; those without a lease are lost, whatever was last written of them. */
+export function listNodes(db: Executor, name?: string): Promise<NodeRow[]> {
   return db.run(sql`
     select h.id, h.name, case when l.expires_at > now() then h.state else 'lost' end as state, h.epoch, h.slots, h.executors,
            h.facts, h.version, h.joined_at, l.expires_at as lease_expires_at, h.labels, h.taints, h.cordoned_at, h.cordon_reason,
@@ -32,20 +32,18 @@ export function listNodes(db: Executor, namespaceId: number, name?: string): Pro
            (select count(*) from drover.task_lease t where t.holder_id = h.id) as running,
            (select count(*) from drover.replica r where r.holder_id = h.id) as replicas
       from drover.holder h left join drover.holder_lease l on l.holder_id = h.id
-     where h.namespace_id = ${namespaceId} and h.kind = 'node' and h.removed_at is null
+     where h.kind = 'node' and h.removed_at is null
        and (${name ?? null}::text is null or h.name = ${name ?? null}::text)
-     order by h.name`);
+     order by h.name, h.id`);
 }
 
 /** The id of a node, also of one that was removed; undefined when there never was one of that name. */
-export async function findNode(
-  db: Executor,
-  namespaceId: number,
-  name: string,
-): Promise<{ id: number; is_removed: boolean } | undefined> {
+export async function findNode(db: Executor, name: string): Promise<{ id: number; is_removed: boolean } | undefined> {
   const [row] = await db.run<{ id: number; is_removed: boolean }>(sql`
     select id, removed_at is not null as is_removed from drover.holder
-     where namespace_id = ${namespaceId} and kind = 'node' and name = ${name}`);
+     where kind = 'node' and name = ${name}
+     order by removed_at is not null, id
+     limit 1`);
   return row;
 }
 

@@ -6,6 +6,20 @@ as $$
   select left(format('drover_node_%s_%s', p_holder_id, md5(current_database())), 63);
 $$;
 
+-- Under which namespace a node is noted: where it was first, or the given one. Nodes serve all namespaces, so that there is
+-- one of a name; two that come at once take turns.
+create or replace function drover.node_namespace(p_namespace_id integer, p_name text) returns integer
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock(1146244950, 4);
+  return coalesce(
+    (select h.namespace_id from drover.holder h where h.kind = 'node' and h.name = p_name
+      order by h.removed_at is not null, h.id limit 1),
+    p_namespace_id);
+end $$;
+
 -- A database login of its own for a node: it may execute the node protocol, and only for that node. A node that was
 -- removed is one again by it.
 create or replace function drover.ensure_node_login(p_namespace_id integer, p_name text, p_password text) returns text
@@ -17,12 +31,11 @@ declare
   role_name text;
 begin
   insert into drover.holder as h (namespace_id, kind, name, state)
-  values (p_namespace_id, 'node', p_name, 'lost')
+  values (drover.node_namespace(p_namespace_id, p_name), 'node', p_name, 'lost')
   on conflict on constraint holder_name_is_unique do update
      set removed_at = null, joined_at = case when h.removed_at is null then h.joined_at else now() end
   returning h.id into node_id;
   role_name := drover.node_role(node_id);
-  perform pg_advisory_xact_lock(1146244950, 4);
   if exists (select from pg_roles where rolname = role_name) then
     execute format('alter role %I login password %L', role_name, p_password);
   else

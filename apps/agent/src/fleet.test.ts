@@ -51,7 +51,7 @@ describe("an agent whose node is drained", () => {
     expect(await listAttempts(db, key)).toMatchObject([{ outcome: "released", error: { class: "drained" } }]);
     await source.poll({ cpu_short: 2 });
     expect(await stateOf(key)).toBe("pending");
-    expect(await listNodes(db, 1, "drained")).toMatchObject([{ state: "draining", running: "0" }]);
+    expect(await listNodes(db, "drained")).toMatchObject([{ state: "draining", running: "0" }]);
     await cancelTask(db, key, "end of test", "test");
     await stop();
   });

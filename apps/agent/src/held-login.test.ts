@@ -29,7 +29,7 @@ beforeEach(async () => {
   own.username = await ensureNodeLogin(admin, 1, "mine", own.password);
   url = own.href;
   writeFileSync(file, url, { mode: 0o600 });
-  holderId = (await findNode(admin, 1, "mine"))?.id ?? 0;
+  holderId = (await findNode(admin, "mine"))?.id ?? 0;
 });
 afterEach(async () => {
   rmSync(folder, { recursive: true });

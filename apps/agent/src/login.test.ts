@@ -50,7 +50,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   rmSync(folder, { recursive: true });
-  const holderId = (await findNode(db, 1, "mine"))?.id ?? 0;
+  const holderId = (await findNode(db, "mine"))?.id ?? 0;
   await removeNode(db, holderId, { isForced: true, actor: "test" });
   await dropNodeRole(db, holderId);
 });

@@ -5,7 +5,6 @@ import { eventTotals } from "@drover/db/query/event";
 import { gpuFigures } from "@drover/db/query/gpu";
 import { countOpenRuns } from "@drover/db/query/run";
 import { listNodes, type NodeRow } from "@drover/db/query/node";
-import { findNamespace } from "@drover/db/query/queue";
 import { countWorkflows } from "@drover/db/query/workflow-list";
 import type { metrics } from "../metric.ts";
 import { collectSpending } from "./spending.ts";
@@ -138,9 +137,7 @@ function createMemory(): Memory {
 }
 
 async function liveNodes(db: Executor): Promise<NodeRow[]> {
-  const namespaceId = await findNamespace(db, "default");
-  const nodes = namespaceId === undefined ? [] : await listNodes(db, namespaceId);
-  return nodes.filter((node) => node.state !== "lost");
+  return (await listNodes(db)).filter((node) => node.state !== "lost");
 }
 
 function sum(values: readonly number[]): number {

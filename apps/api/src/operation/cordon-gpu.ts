@@ -4,15 +4,15 @@ import type { Caller, Deps } from "./context.ts";
 
 /** Keeps everything new off a GPU; who has it keeps it. */
 export async function cordonGpu(deps: Deps, caller: Caller, uuid: string, reason: string): Promise<void> {
-  const namespaceId = await deps.directory.namespaceId(caller.namespace);
+  await deps.directory.namespaceId(caller.namespace);
   const evidence = reason === "" ? `Cordoned by ${caller.actor}.` : reason;
-  if (!(await cordonNodeGpu(deps.db, { namespaceId, actor: caller.actor }, uuid, evidence))) throw gpuNotFound(uuid);
+  if (!(await cordonNodeGpu(deps.db, caller.actor, uuid, evidence))) throw gpuNotFound(uuid);
 }
 
 /** Gives a GPU back, whoever cordoned it: an operator, or the node after a failure. */
 export async function uncordonGpu(deps: Deps, caller: Caller, uuid: string): Promise<void> {
-  const namespaceId = await deps.directory.namespaceId(caller.namespace);
-  if (!(await uncordonNodeGpu(deps.db, { namespaceId, actor: caller.actor }, uuid))) throw gpuNotFound(uuid);
+  await deps.directory.namespaceId(caller.namespace);
+  if (!(await uncordonNodeGpu(deps.db, caller.actor, uuid))) throw gpuNotFound(uuid);
   deps.waker.wake("place");
 }
 

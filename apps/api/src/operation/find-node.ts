@@ -2,9 +2,10 @@ import { findNode as find } from "@drover/db/query/node";
 import { DroverError } from "@drover/domain/error";
 import type { Caller, Deps } from "./context.ts";
 
-/** The id of a node of the caller's namespace, also of one that was removed. */
+/** The id of a node, also of one that was removed. Nodes serve all namespaces: the caller's has only to be there. */
 export async function findNode(deps: Deps, caller: Caller, name: string): Promise<{ id: number; isRemoved: boolean }> {
-  const found = await find(deps.db, await deps.directory.namespaceId(caller.namespace), name);
+  await deps.directory.namespaceId(caller.namespace);
+  const found = await find(deps.db, name);
   if (found === undefined) throw nodeNotFound(name);
   return { id: found.id, isRemoved: found.is_removed };
 }

@@ -13,32 +13,27 @@ export interface JoinNodeOptions {
   databaseUrl: string;
 }
 
-export interface JoinedNode {
-  namespaceId: number;
-  databaseUrl: string;
-}
-
 /** Makes a node of a host: the token is used up, and the node gets a login of its own whose URL is told only here. */
-export async function joinNode(deps: Deps, { token, name, databaseUrl }: JoinNodeOptions): Promise<JoinedNode> {
+export async function joinNode(
+  deps: Deps,
+  { token, name, databaseUrl }: JoinNodeOptions,
+): Promise<{ databaseUrl: string }> {
   const hash = hashJoinToken(token);
   const password = randomBytes(24).toString("base64url");
   // Checked before anything happens, so that no token is lost to a setting.
   nodeDatabaseUrl(databaseUrl, { login: "node", password });
-  const joined = await deps.db.transaction(async (tx) => {
+  const login = await deps.db.transaction(async (tx) => {
     const taken = await takeJoinToken(tx, hash, name);
     if (taken === undefined) throw await refusal(deps, hash, name);
     const { namespace_id: namespaceId, labels, taints } = taken;
     const isForName = taken.node_name !== null;
     const holderId = await claimNodeName(tx, namespaceId, { name, labels, taints, isForName });
     if (holderId === undefined) throw nameInUse(name);
-    const login = await ensureNodeLogin(tx, namespaceId, name, password);
+    const made = await ensureNodeLogin(tx, namespaceId, name, password);
     await tellJoined(tx, taken, { holderId, name });
-    return { namespaceId, login };
+    return made;
   });
-  return {
-    namespaceId: joined.namespaceId,
-    databaseUrl: nodeDatabaseUrl(databaseUrl, { login: joined.login, password }),
-  };
+  return { databaseUrl: nodeDatabaseUrl(databaseUrl, { login, password }) };
 }
 
 /** What the holder of a token that cannot be used is told; nothing of tokens that it does not have. */

@@ -9,15 +9,15 @@ export async function removeNode(deps: Deps, caller: Caller, name: string, isFor
   const { id } = await findNode(deps, caller, name);
   const verdict = await remove(deps.db, id, { isForced, actor: caller.actor });
   if (verdict === undefined) throw nodeNotFound(name);
-  if (verdict === "busy") throw await stillBusy(deps, caller, name);
+  if (verdict === "busy") throw await stillBusy(deps, name);
   // Done again by who repeats the call after a fault.
   await endNodeSessions(deps.db, id);
   await dropNodeRole(deps.db, id);
   deps.waker.wake("place");
 }
 
-async function stillBusy(deps: Deps, caller: Caller, name: string): Promise<DroverError> {
-  const [node] = await listNodes(deps.db, await deps.directory.namespaceId(caller.namespace), name);
+async function stillBusy(deps: Deps, name: string): Promise<DroverError> {
+  const [node] = await listNodes(deps.db, name);
   const held = node === undefined ? "" : ` (running tasks: ${node.running}, replicas: ${node.replicas})`;
   return new DroverError("conflict", `Node "${name}" lives and is not empty${held}.`, {
     hint: `Drain it first: "drover node drain ${name} --wait". With --force its tasks are started anew elsewhere, and containers may run on there.`,

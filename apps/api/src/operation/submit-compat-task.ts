@@ -91,15 +91,14 @@ function imageRequired(className: string): string {
  * none runs processes, which operators have to enable. Where no node has come yet, one may.
  */
 function createImageRule({ db, directory }: Deps, rememberMs = 2000) {
-  const remembered = new Map<number, { until: number; isWithoutProcesses: boolean }>();
+  let remembered: { until: number; isWithoutProcesses: boolean } | undefined;
   return async (namespaceId: number, className: string): Promise<boolean> => {
     const { defaultImage } = await directory.class(namespaceId, className);
     if (defaultImage !== undefined) return false;
-    const known = remembered.get(namespaceId);
-    if (known !== undefined && known.until > performance.now()) return known.isWithoutProcesses;
-    const nodes = await listNodes(db, namespaceId);
+    if (remembered !== undefined && remembered.until > performance.now()) return remembered.isWithoutProcesses;
+    const nodes = await listNodes(db);
     const isWithoutProcesses = nodes.length > 0 && nodes.every((node) => !node.executors.includes("process"));
-    remembered.set(namespaceId, { until: performance.now() + rememberMs, isWithoutProcesses });
+    remembered = { until: performance.now() + rememberMs, isWithoutProcesses };
     return isWithoutProcesses;
   };
 }

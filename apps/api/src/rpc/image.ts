@@ -11,8 +11,8 @@ import type { ServiceRpcOptions } from "./service.ts";
 export function imageRpc({ deps, wakeups }: ServiceRpcOptions) {
   return {
     async *pullImages({ images, nodes }, context) {
-      const namespaceId = await deps.directory.namespaceId(callerOf(context).namespace);
-      const chosen = chooseNodes(await listEngineNodes(deps.db, namespaceId), nodes);
+      await deps.directory.namespaceId(callerOf(context).namespace);
+      const chosen = chooseNodes(await listEngineNodes(deps.db), nodes);
       yield* pullOn({ db: deps.db, wakeups }, chosen, images, context.signal);
     },
   } satisfies Partial<ServiceImpl<typeof NodeService>>;

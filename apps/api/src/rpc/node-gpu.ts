@@ -11,8 +11,8 @@ export function gpuHandlers(
   deps: Deps,
 ): Pick<ServiceImpl<typeof NodeService>, "listGpus" | "cordonGpu" | "uncordonGpu"> {
   const list = async (context: HandlerContext, which: { node?: string; uuid?: string }) => {
-    const namespaceId = await deps.directory.namespaceId(callerOf(context).namespace);
-    return listNodeGpus(deps.db, namespaceId, which);
+    await deps.directory.namespaceId(callerOf(context).namespace);
+    return listNodeGpus(deps.db, which);
   };
   const read = async (context: HandlerContext, uuid: string): Promise<{ gpu: Gpu }> => {
     const rows = await list(context, { uuid });

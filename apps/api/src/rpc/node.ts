@@ -28,53 +28,55 @@ export function nodeService({
   deps,
   nodeDatabaseUrl,
 }: NodeServiceOptions): Omit<ServiceImpl<typeof NodeService>, "pullImages"> {
-  const namespaceOf = (context: HandlerContext) => deps.directory.namespaceId(callerOf(context).namespace);
-  const read = async (namespaceId: number, name: string): Promise<{ node: Node }> => {
-    const [row] = await listNodes(deps.db, namespaceId, name);
+  // Nodes serve all namespaces; one that is not there is refused all the same, as it is misspelt.
+  const checkNamespace = (context: HandlerContext) => deps.directory.namespaceId(callerOf(context).namespace);
+  const read = async (name: string): Promise<{ node: Node }> => {
+    const [row] = await listNodes(deps.db, name);
     if (row === undefined) throw nodeNotFound(name);
-    return { node: nodeMessage(row, await listNodeGpus(deps.db, namespaceId, { node: name })) };
+    return { node: nodeMessage(row, await listNodeGpus(deps.db, { node: name })) };
   };
   return {
     async listNodes(_, context) {
-      const namespaceId = await namespaceOf(context);
-      const gpus = await listNodeGpus(deps.db, namespaceId);
-      return { nodes: (await listNodes(deps.db, namespaceId)).map((row) => nodeMessage(row, gpus)) };
+      await checkNamespace(context);
+      const gpus = await listNodeGpus(deps.db);
+      return { nodes: (await listNodes(deps.db)).map((row) => nodeMessage(row, gpus)) };
     },
     async getNode({ name }, context) {
-      return read(await namespaceOf(context), name);
+      await checkNamespace(context);
+      return read(name);
     },
     async createJoinToken(request, context) {
       const { token, info } = await createJoinToken(deps, callerOf(context), request);
       return { token, info: joinTokenMessage(info) };
     },
     async listJoinTokens(_, context) {
-      return { tokens: (await listJoinTokens(deps.db, await namespaceOf(context))).map(joinTokenMessage) };
+      await checkNamespace(context);
+      return { tokens: (await listJoinTokens(deps.db)).map(joinTokenMessage) };
     },
     async revokeJoinToken({ id }, context) {
       await revokeJoinToken(deps, callerOf(context), id);
       return {};
     },
     async join({ token, name }) {
-      // The token says of which namespace the node will be.
-      const { namespaceId, databaseUrl } = await joinNode(deps, { token, name, databaseUrl: nodeDatabaseUrl });
-      return { ...(await read(namespaceId, name)), databaseUrl };
+      const { databaseUrl } = await joinNode(deps, { token, name, databaseUrl: nodeDatabaseUrl });
+      return { ...(await read(name)), databaseUrl };
     },
     async updateNode({ name, ...marks }, context) {
       await updateNode(deps, callerOf(context), name, marks);
-      return read(await namespaceOf(context), name);
+      return read(name);
     },
     async cordonNode({ name, reason }, context) {
       await cordonNode(deps, callerOf(context), name, reason);
-      return read(await namespaceOf(context), name);
+      return read(name);
     },
     async uncordonNode({ name }, context) {
       await uncordonNode(deps, callerOf(context), name);
-      return read(await namespaceOf(context), name);
+      return read(name);
     },
     async drainNode({ name, deadlineSeconds, reason, planOnly }, context) {
       const draft = { deadlineSeconds, reason, isPlan: planOnly };
       const { items, expectedSeconds } = await drainNode(deps, callerOf(context), name, draft);
-      return { ...(await read(await namespaceOf(context), name)), items: items.map(drainItemMessage), expectedSeconds };
+      return { ...(await read(name)), items: items.map(drainItemMessage), expectedSeconds };
     },
     async removeNode({ name, force }, context) {
       await removeNode(deps, callerOf(context), name, force);

@@ -17,8 +17,8 @@ export async function resourceAvailability(
   await directory.class(namespaceId, name);
   const [found, nodes, gpus] = await Promise.all([
     classCapacity(db, namespaceId, name),
-    listNodes(db, namespaceId),
-    listNodeGpus(db, namespaceId),
+    listNodes(db),
+    listNodeGpus(db),
   ]);
   const live = new Set(nodes.filter(({ state }) => state !== "lost").map((node) => node.name));
   const { capacity, in_use: inUse, cpu_cores: cpuCores, memory_bytes: memoryBytes, is_paused: isPaused } = found;

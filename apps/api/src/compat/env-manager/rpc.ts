@@ -107,8 +107,8 @@ export function envManagerService(options: EnvManagerOptions): ServiceImpl<typeo
     async *pullImages({ imageNames }, context) {
       const caller = callerOf(context);
       const images = imageNames.length > 0 ? imageNames : await requiredImages(caller);
-      const namespaceId = await deps.directory.namespaceId(caller.namespace);
-      const nodes = chooseNodes(await listEngineNodes(deps.db, namespaceId), []);
+      await deps.directory.namespaceId(caller.namespace);
+      const nodes = chooseNodes(await listEngineNodes(deps.db), []);
       yield* mergePulls(pullOn(asking, nodes, images, context.signal), nodes.length);
     },
 
