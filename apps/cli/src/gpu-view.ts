@@ -14,6 +14,7 @@ export const gpuColumns: Column[] = [
   { heading: "USED", align: "right" },
   { heading: "LOAD", align: "right" },
   { heading: "HELD BY", isFlexible: true },
+  { heading: "NOTE", isFlexible: true },
 ];
 
 /** A GPU for programs. */
@@ -42,7 +43,7 @@ export function gpuJson(gpu: Gpu): Record<string, unknown> {
   };
 }
 
-/** A GPU as a row; who has none of it tells why it is not ready. */
+/** A GPU as a row, with why it is not ready. */
 export function gpuRow(gpu: Gpu): (Cell | string)[] {
   const holders = gpu.holders.map(holderText).join(", ");
   return [
@@ -55,7 +56,8 @@ export function gpuRow(gpu: Gpu): (Cell | string)[] {
     gpuStateCell(gpu),
     `${gpu.holders.length}/${gpu.slots}`,
     gpu.utilizationPercent === undefined ? "-" : `${gpu.utilizationPercent}%`,
-    [holders, gpu.evidence].filter(Boolean).join("; ") || "-",
+    holders || "-",
+    gpu.evidence,
   ];
 }
 

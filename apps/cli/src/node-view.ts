@@ -1,9 +1,9 @@
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
-import type { DrainItem, JoinToken, Node } from "@drover/proto/drover/node";
+import { type DrainItem, GpuState, type JoinToken, type Node } from "@drover/proto/drover/node";
 import { formatDuration } from "./duration.ts";
 import { moment, pairs } from "./fact.ts";
 import { gpuJson } from "./gpu-view.ts";
-import { formatSize } from "./size.ts";
+import { factRow } from "./node-fact.ts";
 import type { Cell, Column } from "./table.ts";
 import { nodeStateWord, stateColor } from "./word.ts";
 
@@ -16,16 +16,18 @@ export const nodeColumns: Column[] = [
   { heading: "SLOTS", isFlexible: true },
   { heading: "EXECUTORS" },
   { heading: "LABELS", isFlexible: true },
+  { heading: "TAINTS", isFlexible: true },
   { heading: "LEASE", align: "right" },
   { heading: "JOINED", align: "right" },
   { heading: "VERSION" },
+  { heading: "NOTE", isFlexible: true },
 ];
 
 /** A node for programs. */
 export function nodeJson(node: Node): Record<string, unknown> {
   return {
     name: node.name,
-    state: nodeStateWord(node.state),
+    state: stateOf(node),
     epoch: Number(node.epoch),
     slots: node.slots,
     executors: node.executors,
@@ -53,20 +55,22 @@ export function nodeRow(node: Node, nowMs: number): (Cell | string)[] {
     nodeStateCell(node),
     String(node.running),
     String(node.replicas),
-    node.gpus.length === 0 ? "-" : String(node.gpus.length),
+    gpuCount(node),
     slotsText(node.slots),
     node.executors.join(" ") || "-",
     pairs(node.labels) ?? "-",
+    node.taints.join(" ") || "-",
     leaseText(node, nowMs),
     node.joinedAt ? formatDuration(Math.max(0, nowMs - timestampMs(node.joinedAt))) : "",
-    node.version,
+    node.version || "-",
+    stateOf(node) === "joined" ? "its agent has not started yet" : node.isCordoned ? node.cordonReason : "",
   ];
 }
 
 /** Everything about a node, for people; its GPUs have a table of their own. */
 export function nodeFacts(node: Node, nowMs: number): [string, Cell | string][] {
   // One whose login was revoked counts as lost from the end of its lease.
-  const isLost = node.lostAt !== undefined && timestampMs(node.lostAt) <= nowMs && nodeStateWord(node.state) === "lost";
+  const isLost = node.lostAt !== undefined && timestampMs(node.lostAt) <= nowMs && stateOf(node) === "lost";
   const facts: [string, Cell | string | undefined][] = [
     ["Node", node.name],
     ["State", nodeStateCell(node)],
@@ -81,11 +85,11 @@ export function nodeFacts(node: Node, nowMs: number): [string, Cell | string][] 
     ["Taints", node.taints.join(", ") || undefined],
     ["Lease", leaseText(node, nowMs)],
     ["Epoch", String(node.epoch)],
-    ["Version", node.version],
+    ["Version", node.version || "-"],
     ["Joined", moment(node.joinedAt, nowMs) ?? "-"],
     ...Object.entries(node.facts)
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]): [string, string] => [name, name.endsWith("Bytes") ? formatSize(Number(value)) : value]),
+      .map(factRow),
   ];
   return facts.filter((fact): fact is [string, Cell | string] => fact[1] !== undefined);
 }
@@ -162,11 +166,25 @@ function tokenState({ usedAt, usedBy, revokedAt, expiresAt }: JoinToken, nowMs: 
 }
 
 function nodeStateCell(node: Node): Cell {
-  const word = nodeStateWord(node.state);
+  const word = stateOf(node);
+  if (word === "joined") return { text: word, color: "dim" };
   if (node.drainDeadlineAt !== undefined && word !== "lost" && isEmpty(node))
     return { text: "drained", color: "green" };
   const color = stateColor(node.isCordoned && word === "ready" ? "draining" : word);
   return { text: node.isCordoned && word === "ready" ? "cordoned" : word, ...(color && { color }) };
+}
+
+/** One that has joined and told nothing of itself yet was never there to be lost. */
+function stateOf({ state, version }: Node): string {
+  const word = nodeStateWord(state);
+  return word === "lost" && version === "" ? "joined" : word;
+}
+
+/** Those that are there, and how many it does not find any more. */
+function gpuCount({ gpus }: Node): string {
+  const gone = gpus.filter(({ state }) => state === GpuState.GONE).length;
+  if (gpus.length === 0) return "-";
+  return gone === 0 ? String(gpus.length) : `${gpus.length - gone} (${gone} gone)`;
 }
 
 function drainText(node: Node, nowMs: number): string | undefined {

@@ -35,7 +35,7 @@ describe("drover node list and get", () => {
   it("show GPUs, labels and taints, and who holds what", async () => {
     const node = nodeOf();
     const drover = createTestDrover({ nodes: { listNodes: () => ({ nodes: [node] }), getNode: () => ({ node }) } });
-    expect((await drover("node", "list")).out).toMatch(/^gpu-01 +ready +0 +0 +1 +gpu=2 +docker +zone=a/m);
+    expect((await drover("node", "list")).out).toMatch(/^gpu-01 +ready +0 +0 +1 +gpu=2 +docker +zone=a +spot +/m);
     const { out } = await drover("node", "get", "gpu-01");
     expect(out).toMatch(/^Taints +spot$/m);
     expect(out).toMatch(/^gpu-01 +0 +GPU-1 +NVIDIA H100 +80 GiB +whole +ready +1\/1 +97% +task train-7$/m);
@@ -46,6 +46,43 @@ describe("drover node list and get", () => {
       drainDeadlineAt: null,
       gpus: [{ uuid: "GPU-1", holders: [{ taskId: "train-7", replica: null }] }],
     });
+  });
+
+  it("tell one that has joined and not started from one that is lost, and why one is cordoned", async () => {
+    const bare = { state: NodeState.LOST, gpus: [] };
+    const gone = [gpu, { ...gpu, uuid: "GPU-2", state: GpuState.GONE }];
+    const nodes = [
+      nodeOf({ ...bare, name: "new" }),
+      nodeOf({ ...bare, name: "dead", version: "1.0" }),
+      nodeOf({ version: "1.0", isCordoned: true, cordonReason: "disk fills up", gpus: gone }),
+    ];
+    const drover = createTestDrover({ nodes: { listNodes: () => ({ nodes }), getNode: () => ({ node: nodes[0] }) } });
+    const { out } = await drover("node", "list");
+    expect(out).toMatch(/^new +joined .* its agent has not started yet$/m);
+    expect(out).toMatch(/^dead +lost /m);
+    expect(out).toMatch(/^gpu-01 +cordoned +0 +0 +1 \(1 gone\) .* 1\.0 +disk fills up$/m);
+    expect((await drover("node", "get", "new")).out).toMatch(/^State +joined$/m);
+  });
+
+  it("say what a host has in words and sizes", async () => {
+    const facts = {
+      cpu_cores: "16",
+      disk_free_bytes: "78372122624",
+      gpu_memory_mib: "81920,81920",
+      gpu_names: "NVIDIA H100,NVIDIA H100",
+      kernel: "Linux 6.1",
+    };
+    const drover = createTestDrover({ nodes: { getNode: () => ({ node: nodeOf({ facts }) }) } });
+    const { out } = await drover("node", "get", "gpu-01");
+    const lines = [
+      "CPU cores +16",
+      "Disk free +73 GiB",
+      "GPU memory +80 GiB, 80 GiB",
+      "GPU names +NVIDIA",
+      "Kernel +Linux",
+    ];
+    for (const line of lines) expect(out).toMatch(new RegExp(`^${line}`, "m"));
+    expect(JSON.parse((await drover("node", "get", "gpu-01", "--json")).out)).toMatchObject({ facts });
   });
 
   it("say how far a drain is", async () => {
@@ -153,13 +190,44 @@ describe("drover gpu", () => {
     const gpus = [gpu, { ...gpu, uuid: "GPU-2", holders: [], state: GpuState.CORDONED, evidence: "Xid 79" }];
     const { out } = await createTestDrover({ nodes: { listGpus: () => ({ gpus }) } })("gpu", "list");
     expect(out).toMatch(/GPU-1 .* ready +1\/1 +97% +task train-7$/m);
-    expect(out).toMatch(/GPU-2 .* cordoned +0\/1 +97% +Xid 79$/m);
+    expect(out).toMatch(/GPU-2 .* cordoned +0\/1 +97% +- +Xid 79$/m);
+  });
+
+  it("finds no GPU of a node that there is not", async () => {
+    const nodes = {
+      listGpus: () => ({}),
+      getNode({ name }: { name: string }) {
+        if (name !== "bare") throw new ConnectError(`There is no node "${name}".`, Code.NotFound);
+        return { node: nodeOf({ gpus: [] }) };
+      },
+    };
+    const drover = createTestDrover({ nodes });
+    expect(await drover("gpu", "list", "--node", "zz")).toMatchObject({ code: 3, out: "" });
+    expect(await drover("gpu", "list", "--node", "bare")).toMatchObject({
+      code: 0,
+      err: "Node bare has found no GPU.\n",
+    });
+  });
+
+  it("takes the beginning of a UUID where no other one has it, and else says which have", async () => {
+    const asked: string[] = [];
+    const gpus = ["GPU-8f2c01", "GPU-8f2cff", "GPU-77", "GPU-7", "GPU-7"].map((uuid) => ({ ...gpu, uuid }));
+    const cordonGpu = ({ uuid }: { uuid: string }) => (asked.push(uuid), { gpu });
+    const drover = createTestDrover({ nodes: { listGpus: () => ({ gpus }), cordonGpu, uncordonGpu: cordonGpu } });
+    await drover("gpu", "cordon", "gpu-8F2c0");
+    await drover("gpu", "uncordon", "GPU-7");
+    expect(asked).toEqual(["GPU-8f2c01", "GPU-7"]);
+    const several = await drover("gpu", "cordon", "GPU-8f2c");
+    expect(several.code).toBe(2);
+    expect(several.err).toContain('got "GPU-8f2c", with which 2 begin: GPU-8f2c01, GPU-8f2cff.');
+    expect(await drover("gpu", "uncordon", "GPU-9")).toMatchObject({ code: 3 });
   });
 
   it("cordons and uncordons by UUID", async () => {
     const asked: object[] = [];
     const drover = createTestDrover({
       nodes: {
+        listGpus: () => ({ gpus: [gpu] }),
         cordonGpu: ({ uuid, reason }) => (asked.push({ uuid, reason }), { gpu }),
         uncordonGpu: ({ uuid }) => (asked.push({ uuid }), { gpu }),
       },
