@@ -202,6 +202,13 @@ create table drover.holder_lease (
 )
 with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=100, fillfactor=50);
 
+create table drover.installation (
+  is_only boolean default true not null,
+  id uuid default gen_random_uuid() not null,
+  constraint installation_pkey PRIMARY KEY (is_only),
+  constraint installation_has_one_row CHECK (is_only)
+);
+
 create table drover.join_token (
   id integer generated always as identity not null,
   namespace_id integer not null,
@@ -959,12 +966,16 @@ create function node.fail(p_holder_id integer, p_epoch bigint, p_task_ids bigint
   returns SETOF bigint language plpgsql security definer;
 create function node.held(p_holder_id integer)
   returns TABLE(task_id bigint, fence bigint) language plpgsql stable security definer;
+create function node.installation()
+  returns text language sql stable security definer;
 create function node.inventory(p_holder_id integer, p_epoch bigint, p_gpus json, p_images text[], p_models text[])
   returns boolean language plpgsql security definer;
 create function node.leave(p_holder_id integer, p_epoch bigint)
   returns boolean language plpgsql security definer;
 create function node.log(p_holder_id integer, p_epoch bigint, p_task_id bigint, p_fence bigint, p_chunk integer, p_lines json)
   returns boolean language plpgsql security definer;
+create function node.own_name()
+  returns text language sql stable security definer;
 create function node.register(p_kind text, p_name text, p_namespace text, p_executors text[], p_task_types text[], p_classes text[], p_slots jsonb, p_facts jsonb, p_version text, OUT holder_id integer, OUT epoch bigint, OUT lease_seconds integer, OUT held json)
   returns record language plpgsql security definer;
 create function node.renew(p_holder_id integer, p_epoch bigint, OUT status text, OUT lease_seconds integer, OUT cancels json)
@@ -987,9 +998,11 @@ grant execute on function node.describe(integer,bigint,text[],jsonb,jsonb) to dr
 grant execute on function node.drain(integer,bigint) to drover_agent;
 grant execute on function node.fail(integer,bigint,bigint[],bigint[],text[],text[],json[],json[],bigint[]) to drover_agent;
 grant execute on function node.held(integer) to drover_agent;
+grant execute on function node.installation() to drover_agent;
 grant execute on function node.inventory(integer,bigint,json,text[],text[]) to drover_agent;
 grant execute on function node.leave(integer,bigint) to drover_agent;
 grant execute on function node.log(integer,bigint,bigint,bigint,integer,json) to drover_agent;
+grant execute on function node.own_name() to drover_agent;
 grant execute on function node.register(text,text,text,text[],text[],text[],jsonb,jsonb,text) to drover_agent;
 grant execute on function node.renew(integer,bigint) to drover_agent;
 grant execute on function node.reply(integer,bigint,bigint,integer,json,boolean) to drover_agent;

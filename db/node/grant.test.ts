@@ -15,6 +15,7 @@ import {
   type Registered,
   type Registration,
 } from "./register.ts";
+import { findInstallation, findOwnName } from "./installation.ts";
 import { appendLog, complete, fail } from "./settle.ts";
 import { claim, renew, sync } from "./sync.ts";
 
@@ -83,6 +84,22 @@ describe("a node's login", () => {
     expect(await held(agent, own.holderId)).toEqual([]);
     expect(await describeHolder(agent, own, { executors: ["docker"], slots: { gpu: 1 }, facts: {} })).toBe(true);
     expect(await renew(agent, own)).toMatchObject({ status: "ok" });
+  });
+
+  it("learns its own name and which installation it belongs to, and the control plane's own role has no such name", async () => {
+    expect(await findOwnName(agent)).toBe("mine");
+    expect(await findOwnName(house.db)).toBeUndefined();
+    const [row] = await house.db.run<{ id: string }>(sql`select id from drover.installation`);
+    expect(await findInstallation(agent)).toBe(row?.id);
+    expect(row?.id).toMatch(/^[0-9a-f-]{36}$/);
+    await expect(house.db.run(sql`insert into drover.installation (is_only) values (false)`)).rejects.toThrow();
+  });
+
+  it("finds neither where the database is of a release that cannot tell", async () => {
+    const older = await openTestQueue();
+    await older.db.run(sql`drop function node.installation(), node.own_name()`);
+    expect([await findInstallation(older.db), await findOwnName(older.db)]).toEqual([undefined, undefined]);
+    await older.close();
   });
 
   it.each<[string, () => Promise<unknown>]>([

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { type Executor, openDatabase } from "../client.ts";
 import { errorCode, isTransient } from "../fault.ts";
+import { findOwnName } from "./installation.ts";
 
 /** Whether the database lets a login in: `unreachable` says nothing of the login. */
 export async function tryLogin(url: string): Promise<"accepted" | "refused" | "unreachable"> {
@@ -31,6 +32,11 @@ export function rotateLogin(url: string, password: string): Promise<boolean> {
     const [row] = await db.run<{ rotated: boolean }>(sql`select node.rotate_login(${password}) as rotated`);
     return row?.rotated ?? false;
   });
+}
+
+/** The name of the node that a login is of; undefined: of none. */
+export function askOwnName(url: string): Promise<string | undefined> {
+  return once(url, findOwnName);
 }
 
 async function once<T>(url: string, work: (db: Executor) => Promise<T>): Promise<T> {

@@ -100,9 +100,7 @@ describe("drain and describe", () => {
     await drain(house.db, life.holderId, life.epoch);
     await house.submit([{ queueId }]);
     expect(await sync(house.db, life, { gpu: 2 }, false)).toMatchObject({ status: "ok", claims: [] });
-    expect(await listNodes(house.db, "draining")).toMatchObject([
-      { state: "draining", running: "1" },
-    ]);
+    expect(await listNodes(house.db, "draining")).toMatchObject([{ state: "draining", running: "1" }]);
     expect(await complete(house.db, life, [former])).toEqual([]);
     expect(await state(key)).toBe("completed");
     await house.db.run(sql`delete from drover.task_ready`);

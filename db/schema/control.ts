@@ -1,4 +1,4 @@
-import { boolean, integer, text, timestamp } from "drizzle-orm/pg-core";
+import { boolean, integer, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import { drover, key, xid8 } from "./column.ts";
 
 /** What the whole installation agrees on, and what its loops remember; one row. */
@@ -12,6 +12,12 @@ export const control = drover.table("control", {
   resumed_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
   counted_xid: xid8().notNull().default("0"),
   counted_id: key().notNull().default("0"),
+});
+
+/** Which installation of Drover this database is; one row. */
+export const installation = drover.table("installation", {
+  is_only: boolean().primaryKey().default(true),
+  id: uuid().notNull().defaultRandom(),
 });
 
 /** What has been applied to this database (migrate.ts). */
