@@ -24,6 +24,14 @@ describe("settingTable", () => {
   });
 });
 
+describe("the meaning of a setting", () => {
+  it("keeps the stars of a pattern", () => {
+    const doc = "By GPU: GPU-5d5ba0d6=4,*L4*=2; `*=1` for all others.";
+    const table = settingTable({ sharing: { name: "DROVER_SHARING", kind: text(), optional: true, doc } });
+    expect(table).toContain("GPU-5d5ba0d6=4,\\*L4\\*=2; `*=1` for");
+  });
+});
+
 describe("replaceGenerated", () => {
   const page = "# Page\n<!-- generated: settings -->\nold\n<!-- end: settings -->\nrest\n";
 

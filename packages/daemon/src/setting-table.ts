@@ -13,7 +13,12 @@ export function settingTable(settings: Settings): string {
 
 function row(setting: Setting): string[] {
   const notes = [`Expects ${setting.kind.expects}.`, ...(setting.secret ? ["Never logged."] : [])];
-  return [`\`${setting.name}\``, defaultText(setting), [setting.doc, ...notes].join(" ")];
+  return [`\`${setting.name}\``, defaultText(setting), plain([setting.doc, ...notes].join(" "))];
+}
+
+/** Stars outside of code are meant as such, and not as emphasis. */
+function plain(text: string): string {
+  return text.replace(/`[^`]*`|\*/g, (found) => (found === "*" ? "\\*" : found));
 }
 
 function defaultText(setting: Setting): string {
