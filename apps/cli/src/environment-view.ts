@@ -40,7 +40,10 @@ export const environmentColumns: Column[] = [
 /** An environment as a row of the list. */
 export function environmentRow(environment: Environment, nowMs: number): (Cell | string)[] {
   const { name, generation, updatedAt, message } = environment;
-  return [name, environmentStateCell(environment), String(generation), ago(updatedAt, nowMs), message];
+  const lead = leadOf(environment);
+  // What each service says would make a line that nobody reads to its end.
+  const note = message.length > lead.length ? `${lead} Try: drover env get ${name}` : lead;
+  return [name, environmentStateCell(environment), String(generation), ago(updatedAt, nowMs), note];
 }
 
 /** What a person wants to know of an environment first. */

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { StreamServiceLogsResponse } from "@drover/proto/drover/environment";
 import { type Client, isAway } from "./client.ts";
 import type { Output } from "./output.ts";
@@ -16,14 +17,17 @@ export interface ServiceLogOptions {
   tail: number;
   since: Date | undefined;
   signal: AbortSignal;
+  /** Whether to wait, following, where there is no container yet; told what the server says of that. */
+  isComing: (reason: string) => Promise<boolean>;
   onLine: (line: StreamServiceLogsResponse) => void;
 }
 
 const patience = 8;
+const waitMs = 500;
 
 /** Reads the log of a service; following, it goes on over restarts of the API without saying a line twice. */
 export async function streamServiceLog(options: ServiceLogOptions): Promise<void> {
-  const { client, environment, service, replica, follow, tail, since, signal, onLine } = options;
+  const { client, environment, service, replica, follow, tail, since, signal, isComing, onLine } = options;
   const last = new Map<string, string>();
   let readMs: number | undefined;
   for (let failures = 0; ;) {
@@ -50,6 +54,11 @@ export async function streamServiceLog(options: ServiceLogOptions): Promise<void
       }
       return;
     } catch (error) {
+      const isMissing = follow && !signal.aborted && error instanceof ConnectError && error.code === Code.NotFound;
+      if (isMissing && (await isComing(error.rawMessage))) {
+        await pause(waitMs, undefined, { signal });
+        continue;
+      }
       failures += 1;
       if (signal.aborted || !follow || !isAway(error) || failures > patience) throw error;
       await pause(Math.min(5000, 200 * 2 ** failures) * (1 - Math.random() / 2), undefined, { signal });

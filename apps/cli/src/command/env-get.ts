@@ -1,7 +1,7 @@
 import type { Environment, Generation } from "@drover/proto/drover/environment";
 import { type Context, defineCommand } from "../command.ts";
 import { environmentFacts, environmentJson } from "../environment-view.ts";
-import { notAnswered } from "../fault.ts";
+import { findEnvironment } from "../find-service.ts";
 import { flagOption } from "../option.ts";
 import { cutNotes, rejectionLines, serviceLines, serviceTable } from "../service-view.ts";
 import { findTakenBack, takenBackText } from "../taken-back.ts";
@@ -22,9 +22,8 @@ export const envGet = defineCommand({
     },
   ],
   async run(context, { positionals: [name = ""], options }) {
-    const { client, output, signal } = context;
-    const { environment } = await client.environments.getEnvironment({ name }, { signal });
-    if (environment === undefined) throw notAnswered("an environment");
+    const { output } = context;
+    const environment = await findEnvironment(context, name);
     if (options.source && !output.isJson) {
       output.raw(environment.source.replace(/\n?$/, "\n"), "stdout");
       return 0;

@@ -26,7 +26,9 @@ describe("drover env get and list", () => {
     expect(table[2]).toMatch(/^page\/1 \(optional\) +running +n1 +- +0 +page:1$/);
     expect(err).toBe("\nTry: drover service logs shop redis --tail 50\n");
     expect((await drover("env", "get", "shop", "--source")).out).toBe(good);
-    expect((await drover("env", "list")).out).toMatch(/\nshop +failed +3 +1m ago +Not everything runs yet\./);
+    expect((await drover("env", "list")).out).toMatch(
+      /\nshop +failed +3 +1m ago +Not everything runs yet\. Try: drover env get shop\n$/,
+    );
     const [listed] = JSON.parse((await drover("env", "list", "--json")).out) as object[];
     expect(listed).toMatchObject({ name: "shop", state: "failed" });
     expect(listed).not.toHaveProperty("services");

@@ -2,6 +2,7 @@ import { type Context, defineCommand } from "../command.ts";
 import { environmentJson } from "../environment-view.ts";
 import { waitForEnvironment } from "../environment-wait.ts";
 import type { ExitCode } from "../exit.ts";
+import { findEnvironment, findServices } from "../find-service.ts";
 import { flagOption } from "../option.ts";
 
 const positionals = [
@@ -58,6 +59,7 @@ const calls = { started: "startServices", stopped: "stopServices", restarted: "r
 
 async function change(context: Context, { name, services: asked, word, goal }: Change): Promise<ExitCode> {
   const { client, output, signal } = context;
+  if (asked.length > 0) findServices(await findEnvironment(context, name), asked);
   const request = { environment: name, services: asked };
   const { services } = await client.environments[calls[word]](request, { signal });
   const isJsonNow = output.isJson && goal === undefined;

@@ -7,7 +7,7 @@ import {
 } from "@drover/proto/drover/environment";
 import { type Context, defineCommand } from "../command.ts";
 import type { ExitCode } from "../exit.ts";
-import { notAnswered } from "../fault.ts";
+import { findEnvironment, findServices } from "../find-service.ts";
 import { durationOption, flagOption } from "../option.ts";
 import { usageError } from "../parse.ts";
 import { isMany } from "../service-view.ts";
@@ -39,12 +39,8 @@ export const serviceHealth = defineCommand({
       const message = `Expected --interval in whole seconds from 1s to 1h, got ${intervalSeconds}s.`;
       throw usageError(commandName, [{ field: "--interval", message }]);
     }
-    const { client, signal } = context;
-    const { environment } = await client.environments.getEnvironment({ name }, { signal });
-    if (environment === undefined) throw notAnswered("an environment");
-    const chosen = environment.services.filter((service) =>
-      named.length === 0 ? !service.isStopped : named.includes(service.name),
-    );
+    const environment = await findEnvironment(context, name);
+    const chosen = findServices(environment, named).filter(({ isStopped }) => named.length > 0 || !isStopped);
     if (chosen.length === 0 && named.length === 0) {
       if (context.output.isJson && options.once) context.output.json([]);
       context.output.note(`All services of ${name} are stopped. Try: drover service start ${name}`);

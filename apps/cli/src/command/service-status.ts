@@ -1,10 +1,8 @@
 import { toJson } from "@bufbuild/protobuf";
-import { DroverError } from "@drover/domain/error";
-import { findSimilar } from "@drover/domain/similar";
-import { type Environment, type Service, ServiceUsageSchema } from "@drover/proto/drover/environment";
+import { type Service, ServiceUsageSchema } from "@drover/proto/drover/environment";
 import { defineCommand } from "../command.ts";
 import { serviceJson } from "../environment-view.ts";
-import { notAnswered } from "../fault.ts";
+import { findEnvironment, findServices } from "../find-service.ts";
 import { flagOption } from "../option.ts";
 import { cutNotes, rejectionLines, serviceLines, serviceTable } from "../service-view.ts";
 
@@ -21,9 +19,9 @@ export const serviceStatus = defineCommand({
     { line: "drover service status shop", meaning: "All services of an environment" },
     { line: "drover service status shop redis --usage", meaning: "What Redis uses, too" },
   ],
-  async run({ client, output, signal }, { positionals: [name = "", ...names], options }) {
-    const { environment } = await client.environments.getEnvironment({ name }, { signal });
-    if (environment === undefined) throw notAnswered("an environment");
+  async run(context, { positionals: [name = "", ...names], options }) {
+    const { client, output, signal } = context;
+    const environment = await findEnvironment(context, name);
     const services = findServices(environment, names);
     const request = { environment: name, services: names };
     const usage = options.usage ? (await client.environments.getServiceUsage(request, { signal })).usage : undefined;
@@ -46,16 +44,3 @@ export const serviceStatus = defineCommand({
     return 0;
   },
 });
-
-function findServices({ name, services }: Environment, names: readonly string[]): Service[] {
-  const known = services.map((service) => service.name);
-  for (const wanted of names) {
-    if (known.includes(wanted)) continue;
-    const similar = findSimilar(wanted, known);
-    const advice = similar === undefined ? `It has ${known.join(", ")}.` : `Did you mean "${similar}"?`;
-    throw new DroverError("not_found", `Environment "${name}" has no service "${wanted}". ${advice}`, {
-      hint: `drover service status ${name}`,
-    });
-  }
-  return names.length === 0 ? services : services.filter((service) => names.includes(service.name));
-}

@@ -61,9 +61,9 @@ describe("drover service start, stop and restart", () => {
       return { services: ["zookeeper", ...names] };
     };
     const drover = setup({ startServices: note, stopServices: note, restartServices: note });
-    expect(await drover("service", "start", "shop", "kafka")).toEqual({
+    expect(await drover("service", "start", "shop", "worker")).toEqual({
       code: 0,
-      out: "shop: zookeeper, kafka told to start\n",
+      out: "shop: zookeeper, worker told to start\n",
       err: "Try: drover service status shop\n",
     });
     expect((await drover("service", "stop", "shop")).out).toBe("shop: zookeeper told to stop\n");
@@ -72,7 +72,7 @@ describe("drover service start, stop and restart", () => {
       services: ["zookeeper"],
     });
     expect(asked).toEqual([
-      { name: "shop", names: ["kafka"] },
+      { name: "shop", names: ["worker"] },
       { name: "shop", names: [] },
       { name: "shop", names: [] },
     ]);
@@ -81,6 +81,7 @@ describe("drover service start, stop and restart", () => {
   it("wait for those that were named, required or not", async () => {
     const mail = { name: "mail", replicas: 1, required: false };
     const drover = setup({
+      getEnvironment: () => ({ environment: environment({ services: [...services, mail] }) }),
       startServices: () => ({ services: ["mail"] }),
       stopServices: () => ({ services: ["old"] }),
       async *watchEnvironment() {
@@ -111,12 +112,26 @@ describe("drover service status", () => {
     expect(json).toMatchObject([{ name: "worker", state: "running", usage: [{ cpuPercent: 12.5 }] }]);
   });
 
-  it("knows what a misspelt service was to be", async () => {
-    expect(await setup()("service", "status", "shop", "redsi")).toMatchObject({
-      code: 3,
-      err: expect.stringContaining('has no service "redsi". Did you mean "redis"?\n') as string,
-    });
-  });
+  it.each(["status", "logs", "health", "start", "stop", "restart"])(
+    "and %s know what a misspelt service or environment was to be",
+    async (verb) => {
+      expect(await setup()("service", verb, "shop", "redsi")).toEqual({
+        code: 3,
+        out: "",
+        err: 'Error: Environment "shop" has no service "redsi". Did you mean "redis"?\nTry: drover service status shop\n',
+      });
+      const drover = setup({
+        getEnvironment() {
+          throw new ConnectError('There is no environment "shpo".', Code.NotFound);
+        },
+        listEnvironments: () => ({ environments: [environment()] }),
+      });
+      expect(await drover("service", verb, "shpo", "redis")).toMatchObject({
+        code: 3,
+        err: 'Error: There is no environment "shpo". Did you mean "shop"?\nTry: drover env list\n',
+      });
+    },
+  );
 });
 
 describe("drover service logs", () => {
@@ -167,6 +182,26 @@ describe("drover service logs", () => {
     const { out } = await drover("service", "logs", "shop", "redis", "--follow", "--tail", "9");
     expect(out).toBe("one\ntwo\nthree\n");
     expect(requests[1]).toMatchObject({ tail: 0, since: { seconds: 1_767_225_610n } });
+  });
+
+  it("waits, following, for a container of a service that has none yet", async () => {
+    let asked = 0;
+    const drover = setup({
+      async *streamServiceLogs() {
+        asked += 1;
+        if (asked < 3) throw new ConnectError('Service "redis" of "shop" has no container yet.', Code.NotFound);
+        yield line(1, "stdout", "one", 0);
+      },
+    });
+    expect(await drover("service", "logs", "shop", "redis", "--follow")).toEqual({
+      code: 0,
+      out: "one\n",
+      err: 'Service "redis" of "shop" has no container yet. Waiting for it.\n',
+    });
+    asked = 0;
+    expect(await drover("service", "logs", "shop", "old", "--follow")).toMatchObject({ code: 3, out: "" });
+    asked = 0;
+    expect(await drover("service", "logs", "shop", "worker", "--follow", "--replica", "3")).toMatchObject({ code: 3 });
   });
 
   it("passes on why there is nothing to read", async () => {
