@@ -7,7 +7,7 @@ export type ExitCode = keyof typeof exitCodes;
 export const exitCodes = {
   0: "done; where a task or a run was waited for, it completed; where services were waited for, those that are required run",
   1: "a task or a run failed or was cancelled, a required service failed, a file has faults, there is drift, or the request was refused",
-  2: "the command line or the input is wrong",
+  2: "the command line, or an input other than the file of a workflow or an environment, is wrong",
   3: "there is no such task, workflow, run, class, environment, service or node",
   4: "the API cannot be reached, or is not ready",
   5: "the deadline passed",

@@ -134,11 +134,11 @@ describe("drover class and node", () => {
       state: NodeState.READY,
       slots: { gpu: 1, cpu_short: 4 },
       executors: ["docker"],
-      facts: { memoryBytes: "1073741824" },
+      facts: { memory_bytes: "1073741824" },
     };
     const drover = createTestDrover({ nodes: { listNodes: () => ({ nodes: [node] }), getNode: () => ({ node }) } });
     expect((await drover("node", "list")).out).toContain("cpu_short=4 gpu=1");
-    expect((await drover("node", "get", "n1")).out).toContain("memoryBytes  1 GiB");
+    expect((await drover("node", "get", "n1")).out).toMatch(/^Memory +1 GiB$/m);
   });
 });
 

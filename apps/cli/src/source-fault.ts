@@ -1,6 +1,8 @@
 import type { Fault } from "@drover/document/source/fault";
 import { DroverError } from "@drover/domain/error";
 import type { Context } from "./command.ts";
+import type { ExitCode } from "./exit.ts";
+import { sayFault } from "./say-fault.ts";
 import type { SourceFile } from "./source-file.ts";
 import type { Color } from "./table.ts";
 import { cutText, printable, textWidth } from "./text-width.ts";
@@ -15,6 +17,9 @@ export interface FaultOptions {
 
 const shownFaults = 50;
 
+/** Whatever was to be done with a file that has faults: as when it is only checked. */
+const faultsExit: ExitCode = 1;
+
 /** Faults with their place, the line they stand in, a mark below it, and what to do; lines for a person. */
 export function renderFaults(faults: readonly Fault[], options: FaultOptions): string[] {
   const sourceLines = options.file.text.split(/\r?\n/);
@@ -28,23 +33,25 @@ export function countFaults(count: number): string {
   return count === 1 ? "a fault" : `${count} faults`;
 }
 
-/** Says on stderr what is wrong with a file, and why nothing was done with it. */
+/** Says on stderr what is wrong with a file, and why nothing was done with it; answers what to exit with. */
 export function refuseFile(
   { output, world }: Context,
   { file, faults, hint }: { file: SourceFile; faults: readonly Fault[]; hint: string },
-): void {
+): ExitCode {
   const message = `${file.name} has ${countFaults(faults.length)}.`;
   if (output.isJson) {
     const fields = faults.map(({ line, column, message: fault, hint: advice }) => ({
       field: `${line}:${column}`,
       message: [fault, advice].filter(Boolean).join(" "),
     }));
-    throw new DroverError("invalid", message, { fields, hint });
+    sayFault(output, new DroverError("invalid", message, { fields, hint }));
+    return faultsExit;
   }
   const width = world.stderr.columns || 120;
   const options = { file, width, color: "red", paint: output.paintError } as const;
   for (const line of renderFaults(faults, options)) output.complain(line);
   output.complain(`${output.paintError("Error:", "red")} ${message}`);
+  return faultsExit;
 }
 
 function renderFault(fault: Fault, sourceLines: readonly string[], options: FaultOptions): string[] {

@@ -97,7 +97,7 @@ describe("drover env plan", () => {
     const faults = [{ message: "Expected something else.", line: 4, column: 3 }];
     const { drover, file } = setup({ planEnvironment: () => ({ faults }) });
     const { code, out, err } = await drover("env", "plan", file(bad));
-    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(err).toContain("    4 |   redis: { imgae: redis:7, dependsOn: page }\n      |            ^^^^^\n");
   });
 
@@ -254,7 +254,7 @@ describe("drover env apply", () => {
     });
     const path = file(bad);
     const { code, err } = await drover("env", "apply", path, "--expect", "4");
-    expect({ code, asked }).toEqual({ code: 2, asked: [4] });
+    expect({ code, asked }).toEqual({ code: 1, asked: [4] });
     expect(err).toContain(`${path}:4:12: Expected a key of a service`);
     const json = await drover("env", "apply", path, "--json");
     expect(JSON.parse(json.err)).toMatchObject({ error: { reason: "invalid", try: `drover env validate ${path}` } });

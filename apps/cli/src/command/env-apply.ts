@@ -35,7 +35,7 @@ export const envApply = defineCommand({
     const { output, world } = context;
     const file = await readEnvironmentFile(path, world, commandName);
     const applied = await apply(context, file, options.expect ?? 0);
-    if (applied === undefined) return 2;
+    if ("code" in applied) return applied.code;
     const { environment, created, steps, warnings } = applied;
     const { name, generation } = environment;
     const done = { created, steps: planJson(steps), warnings: warnings.map(faultJson) };
@@ -58,7 +58,7 @@ export const envApply = defineCommand({
   },
 });
 
-/** Hands it to the server; undefined: it has faults, which were told. */
+/** Hands it to the server; where it has faults, they were told, and there is only what to exit with. */
 async function apply(context: Context, file: SourceFile, expectedGeneration: number) {
   const { client, signal } = context;
   try {
@@ -69,7 +69,6 @@ async function apply(context: Context, file: SourceFile, expectedGeneration: num
   } catch (error) {
     const faults = faultsOfRefusal(error, file);
     if (faults === undefined) throw error;
-    refuseFile(context, { file, faults, hint: `drover env validate ${file.name}` });
-    return undefined;
+    return { code: refuseFile(context, { file, faults, hint: `drover env validate ${file.name}` }) };
   }
 }

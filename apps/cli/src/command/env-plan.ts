@@ -15,7 +15,7 @@ export const envPlan = defineCommand({
     "Services in the order in which they start, + new, ~ changed, - removed; a service that is replaced gets new " +
     "containers, and one that is updated keeps them.",
   positionals: [environmentFile],
-  options: { "exit-code": flagOption({ doc: "Exit 1 where there is something to do." }) },
+  options: { "exit-code": flagOption({ doc: "Exit 1 where there is something to do, as where the file has faults." }) },
   examples: [
     { line: "drover env plan shop.yaml", meaning: "Look before applying" },
     { line: "drover env plan shop.yaml --exit-code > /dev/null", meaning: "In a script: is there something to do?" },
@@ -25,10 +25,7 @@ export const envPlan = defineCommand({
     const file = await readEnvironmentFile(path, world, commandName);
     const plan = await client.environments.planEnvironment({ source: file.text }, { signal });
     const faults = faultsOfPlan(plan, file);
-    if (faults.length > 0) {
-      refuseFile(context, { file, faults, hint: `drover env validate ${path}` });
-      return 2;
-    }
+    if (faults.length > 0) return refuseFile(context, { file, faults, hint: `drover env validate ${path}` });
     const { name, generation, steps, warnings } = plan;
     const isEmpty = isPlanEmpty(steps);
     sayWarnings(context, file, warnings);

@@ -38,12 +38,12 @@ export const workflowApply = defineCommand({
         const faults = faultsOf(error, file, options.format);
         const fault = toFault(error, { address: context.client.address, commandName });
         if (faults === undefined && (positionals.length === 1 || fault.reason === "unavailable")) throw error;
-        code = exitCodeOf(fault.reason);
         answers.push({
           file: file.name,
           error: { reason: fault.reason, message: fault.message },
           faults: faults?.map(faultJson) ?? [],
         });
+        code = faults === undefined ? exitCodeOf(fault.reason) : 1;
         if (output.isJson) continue;
         if (faults === undefined)
           output.complain(`${file.name}: ${output.paintError("Error:", "red")} ${fault.message}`);

@@ -2,6 +2,7 @@ import { DroverError } from "@drover/domain/error";
 import type { Definition } from "@drover/domain/workflow/definition";
 import { toGraph } from "@drover/workflow/graph-text";
 import { type Context, defineCommand } from "../command.ts";
+import type { ExitCode } from "../exit.ts";
 import { notAnswered } from "../fault.ts";
 import { graphColumns, graphRows } from "../graph-tree.ts";
 import { type GraphStep, stepsOfGraph, stepsOfMessage } from "../graph-view.ts";
@@ -41,7 +42,7 @@ export const workflowGraph = defineCommand({
     const { output } = context;
     const { format } = options;
     const found = isFileName(word) ? await drawFile(context, word) : await drawName(context, word, options.version);
-    if (found === undefined) return 2;
+    if ("code" in found) return found.code;
     const { title, steps, definition } = found;
     if (format === "mermaid" || format === "dot") {
       if (definition === undefined) throw unreadable(word);
@@ -64,13 +65,11 @@ interface Drawn {
   definition?: Definition;
 }
 
-async function drawFile(context: Context, path: string): Promise<Drawn | undefined> {
+async function drawFile(context: Context, path: string): Promise<Drawn | { code: ExitCode }> {
   const file = await readSourceFile(path, context.world, `${commandName} --help`);
   const reading = compile(file, undefined);
-  if ("faults" in reading) {
-    refuseFile(context, { file, faults: reading.faults, hint: `drover workflow validate ${path}` });
-    return undefined;
-  }
+  if ("faults" in reading)
+    return { code: refuseFile(context, { file, faults: reading.faults, hint: `drover workflow validate ${path}` }) };
   const { definition } = reading;
   return { title: definition.name, steps: stepsOfGraph(definition), definition };
 }

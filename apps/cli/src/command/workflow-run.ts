@@ -1,5 +1,6 @@
 import { applyFile, faultsOf } from "../apply-file.ts";
 import { type Context, defineCommand } from "../command.ts";
+import type { ExitCode } from "../exit.ts";
 import { flagOption, integerOption, pairsOption, textOption } from "../option.ts";
 import { inputOptions, readInput } from "../run-input.ts";
 import { waitForRun } from "../run-wait.ts";
@@ -40,7 +41,7 @@ export const workflowRun = defineCommand({
     const { client, output, signal, world } = context;
     const input = await readInput(options, world, commandName);
     const saved = isFileName(word) ? await save(context, word) : { name: word, version: options.version ?? 0 };
-    if (saved === undefined) return 2;
+    if ("code" in saved) return saved.code;
     const { id, created } = await client.runs.startRun(
       { workflow: saved.name, version: saved.version, input, idempotencyKey: options.key ?? "", labels: options.label },
       { signal },
@@ -55,8 +56,8 @@ export const workflowRun = defineCommand({
   },
 });
 
-/** Saves a file, and says so where that made a version. */
-async function save(context: Context, path: string): Promise<{ name: string; version: number } | undefined> {
+/** Saves a file, and says so where that made a version; where it has faults, they were told. */
+async function save(context: Context, path: string): Promise<{ name: string; version: number } | { code: ExitCode }> {
   const file = await readSourceFile(path, context.world, `${commandName} --help`);
   try {
     const { workflow, created } = await applyFile(context, file, undefined);
@@ -65,7 +66,6 @@ async function save(context: Context, path: string): Promise<{ name: string; ver
   } catch (error) {
     const faults = faultsOf(error, file, undefined);
     if (faults === undefined) throw error;
-    refuseFile(context, { file, faults, hint: `drover workflow validate ${path}` });
-    return undefined;
+    return { code: refuseFile(context, { file, faults, hint: `drover workflow validate ${path}` }) };
   }
 }

@@ -124,9 +124,9 @@ describe("drover workflow run", () => {
     const { drover, file, started } = setup({ workflows: { applyWorkflow } });
     const path = file("bad.yaml", bad);
     const told = await drover("workflow", "run", path);
-    expect(told).toMatchObject({ code: 2, out: "", err: expect.stringContaining(`${path}:4:10: `) as string });
+    expect(told).toMatchObject({ code: 1, out: "", err: expect.stringContaining(`${path}:4:10: `) as string });
     const { code, err } = await drover("workflow", "run", path, "--json");
-    expect(code).toBe(2);
+    expect(code).toBe(1);
     expect(JSON.parse(err)).toMatchObject({ error: { reason: "invalid", try: `drover workflow validate ${path}` } });
     expect(started).toEqual([]);
   });
