@@ -271,6 +271,14 @@ describe.skipIf(engine.missing !== undefined)(`what is asked of nodes ${engine.m
       percent: 100,
       message: expect.stringContaining("has this image from elsewhere"),
     });
+    // Nobody answers there, so that nobody knows whether there is a newer one.
+    const unasked = "127.0.0.1:1/local:1";
+    await world.tag(unasked);
+    const unknown = await read(first.node.pullImages({ images: [unasked], nodes: [node.name] }));
+    expect(unknown.at(-1)).toMatchObject({
+      status: "error",
+      message: expect.stringMatching(/[^.]\. The node has one of this name, and keeps it\.$/),
+    });
     await expect(read(first.node.pullImages({ images: [image], nodes: ["nobody"] }))).rejects.toMatchObject({
       code: Code.NotFound,
     });
