@@ -802,6 +802,8 @@ create function drover.ensure_partitions(weeks_ahead integer DEFAULT 4)
   returns SETOF text language plpgsql;
 create function drover.gpus_of(p_task_id bigint, p_replica_id bigint)
   returns json language sql stable;
+create function drover.has_stopped(p_replica drover.replica)
+  returns boolean language sql stable;
 create function drover.hold_calls(p_requests drover.call_request[], p_call_ids bigint[], p_outputs bigint[], p_costs bigint[], p_limit_ids integer[], p_budget_ids bigint[], p_now timestamp with time zone)
   returns void language plpgsql;
 create function drover.id_base(at timestamp with time zone)
@@ -866,6 +868,8 @@ create function drover.refuse_call(p_holder_id integer, p_queue_id integer, p_ca
   returns void language plpgsql;
 create function drover.refuse_ledger_change()
   returns trigger language plpgsql;
+create function drover.release_stopped(p_environment_ids integer[])
+  returns integer language plpgsql;
 create function drover.remove_node(p_holder_id integer, p_force boolean, p_actor text)
   returns text language plpgsql;
 create function drover.renew(p_holder_id integer, p_epoch bigint, p_lease_seconds integer)

@@ -90,7 +90,8 @@ begin
     insert into drover.replica_status as t (replica_id, holder_id, state, is_healthy, message, container_id, image_digest, spec_hash, round,
       started_at, healthy_since, restarts, exit_code, ports, progress, drift)
     select s."replicaId", p_holder_id, s.state, s."isHealthy", left(coalesce(s.message, ''), 2000), s."containerId", s."imageDigest",
-           s."specHash", s.round, s."startedAt", s."healthySince", coalesce(s.restarts, 0), s."exitCode", coalesce(s.ports, '[]'),
+           s."specHash", s.round, drover.sane_time(s."startedAt"), drover.sane_time(s."healthySince"), coalesce(s.restarts, 0), s."exitCode",
+           drover.sane_ports(s.ports),
            coalesce(s.progress, 0::smallint), s.drift
       from said s
      where s.state <> 'gone'
@@ -117,7 +118,9 @@ begin
   select (select array_agg(distinct r.environment_id) from changed c join drover.replica r on r.id = c.replica_id) as environment_ids,
          (select array_agg(distinct f.environment_id) from forgotten f) as left_ids,
          (select array_agg(distinct r.environment_id) from changed c join drover.replica r on r.id = c.replica_id
-           where 'running' in (c.state, c.before)) as ready_ids
+           where 'running' in (c.state, c.before)) as ready_ids,
+         (select array_agg(distinct r.environment_id) from written w join drover.replica r on r.id = w.replica_id
+           where w.state = 'stopped' and r.wanted = 'stopped') as stopped_ids
     into moved;
   if moved.ready_ids is not null then
     -- Replicas on other nodes may be waiting for these.
@@ -126,6 +129,11 @@ begin
     if others <> '{}' then
       perform drover.touch_holders(others);
     end if;
+  end if;
+  if moved.stopped_ids is not null then
+    -- Somebody may wait for their GPUs, or for their ports.
+    perform drover.release_stopped(moved.stopped_ids);
+    perform pg_notify('drover_wake', 'place');
   end if;
   perform pg_notify('drover_wake', 'environment:' || u.id)
      from (select unnest(moved.environment_ids) union select unnest(moved.left_ids)) as u (id) where u.id is not null;

@@ -108,6 +108,8 @@ export function fleetLeases(db: Executor): Promise<{ holder_id: number; class: s
 /** A replica on a node, with what it takes of it. */
 export interface FleetReplicaRow {
   id: string;
+  /** As environment/service; in another namespace than `default` its name and a dot stand before that. */
+  name: string;
   holder_id: number;
   environment_id: number;
   service_id: number;
@@ -117,12 +119,20 @@ export interface FleetReplicaRow {
   ports: { hostPort?: number; hostIp: string; protocol: "tcp" | "udp"; containerPort: number }[];
 }
 
-/** All replicas that are on nodes; also those that are to go, until they have. */
+/**
+ * All replicas that are on nodes; also those that are to go, until they have. One that is stopped, as its node has told,
+ * has given its ports back.
+ */
 export function fleetReplicas(db: Executor): Promise<FleetReplicaRow[]> {
   return db.run(sql`
-    select r.id, r.holder_id, r.environment_id, r.service_id, r.is_leaving, r.wanted,
-           coalesce(r.spec -> 'service' -> 'resources', '{}') as resources, coalesce(r.spec -> 'service' -> 'ports', '[]') as ports
+    select r.id, case n.name when 'default' then '' else n.name || '.' end || e.name || '/' || s.name as name,
+           r.holder_id, r.environment_id, r.service_id, r.is_leaving, r.wanted,
+           coalesce(r.spec -> 'service' -> 'resources', '{}') as resources,
+           case when drover.has_stopped(r) then '[]' else coalesce(r.spec -> 'service' -> 'ports', '[]') end as ports
       from drover.replica r
+      join drover.service s on s.id = r.service_id
+      join drover.environment e on e.id = r.environment_id
+      join drover.namespace n on n.id = r.namespace_id
      where r.holder_id is not null`);
 }
 

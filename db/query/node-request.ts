@@ -130,7 +130,7 @@ export function listServiceReplicas(
       join drover.service s on s.environment_id = e.id
       left join drover.replica r on r.service_id = s.id and r.wanted <> 'gone'
       left join drover.holder h on h.id = r.holder_id
-      left join drover.replica_status t on t.replica_id = r.id
+      left join drover.replica_status t on t.replica_id = r.id and t.holder_id = r.holder_id
      where e.namespace_id = ${namespaceId} and e.name = ${environment}
      order by s.name, r.number, r.id`);
 }

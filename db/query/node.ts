@@ -142,6 +142,7 @@ export interface NodeReplicaRow {
   id: string;
   /** As environment/service/number. */
   name: string;
+  is_stopped: boolean;
   /** How long it took to become healthy the last time; null: not known. */
   start_seconds: number | null;
 }
@@ -150,8 +151,8 @@ export interface NodeReplicaRow {
 export function listNodeReplicas(db: Executor, holderId: number): Promise<NodeReplicaRow[]> {
   return db.run(sql`
     select r.id, e.name || '/' || s.name || '/' || r.number as name,
-           case when r.wanted = 'stopped' then 0
-                when t.healthy_since >= t.started_at then extract(epoch from t.healthy_since - t.started_at)::float8 end as start_seconds
+           r.wanted = 'stopped' as is_stopped,
+           case when t.healthy_since >= t.started_at then extract(epoch from t.healthy_since - t.started_at)::float8 end as start_seconds
       from drover.replica r
       join drover.service s on s.id = r.service_id
       join drover.environment e on e.id = r.environment_id

@@ -91,7 +91,7 @@ export function listForRollout(db: Executor, environmentId: number): Promise<Rol
            coalesce(extract(epoch from clock_timestamp() - greatest(t.changed_at, r.updated_at,
              case when t.healthy_since <= clock_timestamp() then t.healthy_since end)), 0)::double precision as seconds
       from drover.replica r
-      left join drover.replica_status t on t.replica_id = r.id
+      left join drover.replica_status t on t.replica_id = r.id and t.holder_id = r.holder_id
       left join drover.holder h on h.id = r.holder_id
       left join drover.holder_lease l on l.holder_id = r.holder_id
      where r.environment_id = ${environmentId} and r.wanted <> 'gone' and not r.is_leaving
@@ -151,14 +151,39 @@ export async function refreshReplicas(
   return rows.flatMap(({ holder_id: id }) => id ?? []);
 }
 
-/** Has replicas run or stopped, as their services are. */
-export async function steerReplicas(tx: Executor, services: readonly WantedService[]): Promise<number[]> {
-  const rows = await tx.run<{ holder_id: number | null }>(sql`
-    update drover.replica r set wanted = w.wanted, updated_at = now()
-      from ${recordset(services)}
-     where r.service_id = w."serviceId" and r.wanted <> 'gone' and r.wanted <> w.wanted
-    returning r.holder_id`);
-  return rows.flatMap(({ holder_id: id }) => id ?? []);
+/**
+ * Has replicas run or stopped, as their services are. One that starts again, and had given back GPUs or ports of its node,
+ * is placed anew; what its node last said of it stays, as where it was.
+ */
+export async function steerReplicas(
+  tx: Executor,
+  environmentId: number,
+  services: readonly WantedService[],
+): Promise<ReplicaChange> {
+  const rows = await tx.run<{ holder_id: number | null; is_unplaced: boolean }>(sql`
+    with steered as (
+      select r.id, r.holder_id, w.wanted, w.wanted = 'running' and drover.has_stopped(r) and (
+               coalesce((r.spec -> 'service' -> 'resources' -> 'gpus' ->> 'count')::integer, 0) > 0
+               or exists (select from json_array_elements(coalesce(r.spec -> 'service' -> 'ports', '[]')) as p (port)
+                           where p.port ->> 'hostPort' is not null)) as has_given_back
+        from drover.replica r
+        join ${recordset(services)} on r.service_id = w."serviceId"
+       where r.environment_id = ${environmentId} and r.wanted <> 'gone' and r.wanted <> w.wanted
+       order by r.id
+         for update of r
+    ), freed as (
+      delete from drover.gpu_allocation a using steered s where a.replica_id = s.id and s.has_given_back
+    )
+    update drover.replica r
+       set wanted = s.wanted, updated_at = now(), holder_id = case when s.has_given_back then null else r.holder_id end,
+           placed_at = case when s.has_given_back then null else r.placed_at end
+      from steered s
+     where r.id = s.id
+    returning s.holder_id, s.wanted = 'running' and r.holder_id is null as is_unplaced`);
+  // What has ended by itself before it was stopped will tell its node nothing new.
+  await tx.run(sql`select drover.release_stopped(array[${environmentId}::integer])`);
+  const unplaced = rows.filter((row) => row.is_unplaced).length;
+  return { holderIds: rows.flatMap(({ holder_id: id }) => id ?? []), unplaced };
 }
 
 /** Tells nodes that there is something new for them. */
@@ -208,7 +233,7 @@ export function listReplicas(db: Executor, environmentIds: readonly number[]): P
                   where a.replica_id = r.id order by g.number, a.slot) as gpu_uuids
       from drover.replica r
       join drover.service s on s.id = r.service_id
-      left join drover.replica_status t on t.replica_id = r.id
+      left join drover.replica_status t on t.replica_id = r.id and t.holder_id = r.holder_id
       left join drover.holder h on h.id = r.holder_id
       left join drover.holder_lease l on l.holder_id = r.holder_id
      where r.environment_id = any (${sql.param(environmentIds)}::integer[])

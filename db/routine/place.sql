@@ -121,6 +121,39 @@ begin
   end if;
 end $$;
 
+-- Whether a replica is stopped, as is wanted, and its node has told so of what it is now: then it has given back its GPUs
+-- and its ports of the node. Its cpu and its memory stay its own, and so does its place where it needs nothing else.
+create or replace function drover.has_stopped(p_replica drover.replica) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p_replica.wanted = 'stopped' and exists (
+    select from drover.replica_status t
+     where t.replica_id = p_replica.id and t.holder_id = p_replica.holder_id and t.state = 'stopped'
+       and coalesce(t.round, p_replica.round) = p_replica.round);
+$$;
+
+-- Takes the GPUs of replicas that have stopped: of some environments, or of all. Returns how many slots that were. Rows that
+-- somebody has in hand, maybe to start them again, are passed over.
+create or replace function drover.release_stopped(p_environment_ids integer[]) returns integer
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  released integer;
+begin
+  with stopped as (
+    select r.id
+      from drover.replica r
+     where r.wanted = 'stopped' and (p_environment_ids is null or r.environment_id = any (p_environment_ids))
+       and exists (select from drover.gpu_allocation a where a.replica_id = r.id) and drover.has_stopped(r)
+       for update of r skip locked
+  )
+  delete from drover.gpu_allocation a using stopped s where a.replica_id = s.id;
+  get diagnostics released = row_count;
+  return released;
+end $$;
+
 -- Writes places of replicas: of those that wait for one (`p_from_ids` null), and of those that move from one node, or
 -- from GPUs that cannot be used any more. Returns the replicas that were placed.
 create or replace function drover.place_replicas(
@@ -223,7 +256,7 @@ $$;
 --   removed          its replicas are placed anew at once
 --   lost             by the policy of the service: kept where they are; placed anew at once; or so many seconds later
 --                    than the node was declared lost that it has surely stopped them (takeover_seconds)
---   asked to drain   what is stopped is placed anew; what runs gets a replacement and leaves when that one runs, or when
+--   asked to drain   what is stopped leaves, and gets a place when it is started; what runs gets a replacement and leaves when that one runs, or when
 --                    the time of the drain is over; a drain that was taken back keeps what is there
 -- Then rows that nobody will report gone are forgotten: never placed, or on nodes that are removed or lost for long.
 -- Tells how many rows were changed, and how many still leave.
@@ -236,6 +269,7 @@ declare
   touched integer[];
 begin
   changed := 0;
+  perform drover.release_stopped(null);
   -- Removed and lost.
   select array_agg(b.id) into chosen
     from (

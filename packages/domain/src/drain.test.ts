@@ -21,8 +21,13 @@ describe("taskSeconds", () => {
 
 describe("replicaSeconds", () => {
   it("expects a replacement to start as fast as the replica did, before the deadline", () => {
-    expect(replicaSeconds({ startSeconds: 3.5, deadlineSeconds: 600 })).toBe(4);
-    expect(replicaSeconds({ deadlineSeconds: 5 })).toBe(5);
+    expect(replicaSeconds({ hasPlace: true, startSeconds: 3.5, deadlineSeconds: 600 })).toBe(4);
+    expect(replicaSeconds({ hasPlace: true, deadlineSeconds: 5 })).toBe(5);
+  });
+
+  it("expects one without a place to stay until the deadline, and one that is stopped to leave at once", () => {
+    expect(replicaSeconds({ hasPlace: false, startSeconds: 3.5, deadlineSeconds: 600 })).toBe(600);
+    expect(replicaSeconds({ hasPlace: false, isStopped: true, deadlineSeconds: 600 })).toBe(0);
   });
 });
 

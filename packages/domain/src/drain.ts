@@ -5,7 +5,10 @@ export interface DrainEstimate {
   kind: "task" | "replica";
   /** The id of a task, or environment/service/number. */
   name: string;
-  /** Of a replica: the node that it will probably move to; absent: none has room, see the rejections. */
+  /**
+   * Of a replica: the node that it will probably move to. Absent: none has room, see the rejections; or it is stopped, and
+   * gets a place when it is started.
+   */
   to?: string;
   expectedSeconds: number;
   rejections: readonly Rejection[];
@@ -31,16 +34,25 @@ export function taskSeconds({
   return Math.ceil(Math.min(left, deadlineSeconds));
 }
 
-/** How long a replica will probably hold a node up: until its replacement is healthy. */
+/**
+ * How long a replica will probably hold a node up: until its replacement is healthy, or to the deadline where there is no
+ * room for one. One that is stopped leaves at once.
+ */
 export function replicaSeconds({
+  isStopped = false,
+  hasPlace,
   startSeconds = 10,
   deadlineSeconds,
 }: {
+  isStopped?: boolean;
+  /** Another node has room for its replacement. */
+  hasPlace: boolean;
   /** What its last start took; absent: not known. */
   startSeconds?: number | undefined;
   deadlineSeconds: number;
 }): number {
-  return Math.ceil(Math.min(startSeconds, deadlineSeconds));
+  if (isStopped) return 0;
+  return hasPlace ? Math.ceil(Math.min(startSeconds, deadlineSeconds)) : deadlineSeconds;
 }
 
 /** How long a drain will take: everything leaves at once, and at the deadline at the latest. */

@@ -6,6 +6,7 @@ export function replicaRequest({ service }: ReplicaSpec, serviceId: number): Pla
   const { resources, placement, image, ports } = service;
   return {
     kind: replicaKind(serviceId),
+    name: service.name,
     executor: "docker",
     cpuMillicores: resources.cpuMillicores ?? 0,
     memoryBytes: resources.memoryBytes ?? 0,

@@ -38,12 +38,12 @@ async function estimate(deps: Deps, holderId: number, deadlineSeconds: number): 
   const replicas = await listNodeReplicas(deps.db, holderId);
   const tasks = await listNodeTasks(deps.db, holderId);
   return [
-    ...replicas.map(({ id, name, start_seconds: startSeconds }) => ({
-      kind: "replica" as const,
-      name,
-      ...(places.get(id) ?? { rejections: [] }),
-      expectedSeconds: replicaSeconds({ startSeconds: startSeconds ?? undefined, deadlineSeconds }),
-    })),
+    ...replicas.map(({ id, name, is_stopped: isStopped, start_seconds: startSeconds }) => {
+      const place = places.get(id) ?? { rejections: [] };
+      const facts = { isStopped, hasPlace: place.to !== undefined, startSeconds: startSeconds ?? undefined };
+      const expectedSeconds = replicaSeconds({ ...facts, deadlineSeconds });
+      return { kind: "replica" as const, name, ...place, expectedSeconds };
+    }),
     ...tasks.map((task) => ({
       kind: "task" as const,
       name: task.name ?? formatTaskKey(BigInt(task.task_id)),

@@ -49,11 +49,11 @@ export async function followEnvironment(tx: Executor, environmentId: number, act
   const wanted = wantedServices(row, services);
   const environment = { id: row.id, namespaceId: row.namespace_id };
   const changes: ReplicaChange[] = [await fitReplicas(tx, environment, wanted)];
-  const told = await steerReplicas(tx, wanted);
+  changes.push(await steerReplicas(tx, row.id, wanted));
 
   const turn = await lookAt(tx, row, services, wanted);
   const { rollout } = turn;
-  told.push(...(await refreshReplicas(tx, wanted, turn.stays)));
+  const told = await refreshReplicas(tx, wanted, turn.stays);
   if (rollout.update.length > 0) {
     const moved = rollout.update.filter((id) => turn.moves.has(id));
     const updated = rollout.update.filter((id) => !turn.moves.has(id));

@@ -51,7 +51,8 @@ describe("a drain", () => {
     const node = await fleet.join("moving");
     await fleet.addReplicas(node, ["running"]);
     const alone = await fleet.nodes.drainNode({ name: "moving", planOnly: true });
-    expect(alone.items).toMatchObject([{ kind: "replica", name: "shop/web/1", to: "", expectedSeconds: 10 }]);
+    expect(alone.items).toMatchObject([{ kind: "replica", name: "shop/web/1", to: "", expectedSeconds: 600 }]);
+    expect(alone.expectedSeconds).toBe(600);
     expect(alone.items[0]?.rejections).toContainEqual(
       expect.objectContaining({ node: "moving", code: "node_draining" }),
     );
@@ -59,6 +60,9 @@ describe("a drain", () => {
     // A picture of the fleet is good for a second.
     const plan = () => fleet.nodes.drainNode({ name: "moving", planOnly: true });
     await expect.poll(async () => (await plan()).items[0]?.to, { timeout: 5000 }).toBe("roomy");
+    expect((await plan()).expectedSeconds).toBe(10);
+    await fleet.api.db.run(sql`update drover.replica set wanted = 'stopped'`);
+    expect((await plan()).items).toMatchObject([{ name: "shop/web/1", to: "", expectedSeconds: 0, rejections: [] }]);
     await fleet.api.db.run(sql`delete from drover.environment`);
   });
 

@@ -82,8 +82,8 @@ describe("rejectionOf", () => {
     ],
     [
       "host_port",
-      "Node node-1 has given away port 127.0.0.1:6379/tcp already.",
-      { hostPorts: new Set(["127.0.0.1:6379/tcp"]) },
+      "Node node-1 has given port 127.0.0.1:6379/tcp to shop/cache.",
+      { hostPorts: new Map([["127.0.0.1:6379/tcp", "shop/cache"]]) },
       testRequest({ ports: [{ containerPort: 6379, hostPort: 6379, hostIp: "127.0.0.1", protocol: "tcp" }] }),
     ],
   ])("says %s: %s", (code, message, differences, request) => {
@@ -113,7 +113,7 @@ describe("rejectionOf", () => {
     ["127.0.0.1:80/udp", "127.0.0.1", false],
     ["127.0.0.1:8080/tcp", "0.0.0.0", false],
   ])("knows whether the taken port %s is in the way of %s", (taken, hostIp, isInTheWay) => {
-    const node = testNode(1, { hostPorts: new Set([taken]) });
+    const node = testNode(1, { hostPorts: new Map([[taken, ""]]) });
     const request = testRequest({ ports: [{ containerPort: 1, hostPort: 80, hostIp, protocol: "tcp" }] });
     expect(rejectionOf(node, request)?.code === "host_port").toBe(isInTheWay);
   });

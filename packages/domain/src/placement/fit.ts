@@ -101,7 +101,11 @@ function roomReason(node: PlacementNode, request: PlacementRequest): Reason | un
   const port = takenPort(node.hostPorts, request.ports);
   return port === undefined
     ? undefined
-    : reason("host_port", () => `Node ${name} has given away port ${port} already.`);
+    : reason("host_port", () =>
+        port.holder === ""
+          ? `Node ${name} has given away port ${port.text} already.`
+          : `Node ${name} has given port ${port.text} to ${port.holder}.`,
+      );
 }
 
 function hasSlot({ slots }: PlacementNode, { class: name }: PlacementRequest): boolean {

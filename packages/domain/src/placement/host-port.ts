@@ -1,9 +1,16 @@
 import type { Port } from "../environment/declaration.ts";
 
-/** The first port of a node that is wanted and taken, as `ip:port/protocol`. */
-export function takenPort(taken: ReadonlySet<string>, ports: readonly Port[]): string | undefined {
+/** The first port of a node that is wanted and taken, as `ip:port/protocol`, and by whom. */
+export function takenPort(
+  taken: ReadonlyMap<string, string>,
+  ports: readonly Port[],
+): { text: string; holder: string } | undefined {
   if (taken.size === 0) return undefined;
-  for (const port of ports) if (port.hostPort !== undefined && isTaken(taken, port)) return hostPortText(port);
+  for (const port of ports) {
+    const text = hostPortText(port);
+    const holder = text === undefined ? undefined : holderOf(taken, port);
+    if (text !== undefined && holder !== undefined) return { text, holder };
+  }
   return undefined;
 }
 
@@ -13,11 +20,14 @@ export function hostPortText(port: Port): string | undefined {
 }
 
 /** A port of all addresses is in the way of the same port of any address, and the other way round. */
-function isTaken(taken: ReadonlySet<string>, port: Port): boolean {
+function holderOf(taken: ReadonlyMap<string, string>, port: Port): string | undefined {
   const end = `:${port.hostPort}/${port.protocol}`;
-  if (!wildcards.includes(port.hostIp)) return [port.hostIp, ...wildcards].some((ip) => taken.has(ip + end));
-  for (const text of taken) if (text.endsWith(end)) return true;
-  return false;
+  if (!wildcards.includes(port.hostIp)) {
+    const ip = [port.hostIp, ...wildcards].find((one) => taken.has(one + end));
+    return ip === undefined ? undefined : taken.get(ip + end);
+  }
+  for (const [text, holder] of taken) if (text.endsWith(end)) return holder;
+  return undefined;
 }
 
 const wildcards = ["0.0.0.0", "::", "[::]", ""];

@@ -19,8 +19,8 @@ export interface PlacementNode {
   /** References of images that lie on the node. */
   images: ReadonlySet<string>;
   models: ReadonlySet<string>;
-  /** `ip:port/protocol` that replicas have taken. */
-  hostPorts: ReadonlySet<string>;
+  /** `ip:port/protocol` that replicas have taken, with whose they are; empty: not known. */
+  hostPorts: ReadonlyMap<string, string>;
   /** How many of each kind run there, so that those of one kind can be spread; absent: none. */
   kinds?: ReadonlyMap<string, number>;
 }

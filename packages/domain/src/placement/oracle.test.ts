@@ -125,7 +125,7 @@ function expectSound(nodes: PlacementNode[], placed: Placed[]) {
     for (const [name, free] of Object.entries(node.slots)) {
       expect(asked((each) => Number(each.class === name))).toBeLessThanOrEqual(free);
     }
-    const ports = [...node.hostPorts, ...here.flatMap(({ request }) => portsOf(request))];
+    const ports = [...node.hostPorts.keys(), ...here.flatMap(({ request }) => portsOf(request))];
     for (const [index, port] of ports.entries())
       expect(ports.slice(index + 1).some((other) => collide(port, other))).toBe(false);
     for (const gpu of node.gpus) {

@@ -6,7 +6,7 @@ import type { GpuSlot, PlacementRequest } from "./request.ts";
 export interface NodePicture extends PlacementNode {
   slots: Record<string, number>;
   gpus: GpuPicture[];
-  hostPorts: Set<string>;
+  hostPorts: Map<string, string>;
   kinds: Map<string, number>;
   /** Its place among all by name: settles ties. */
   rank: number;
@@ -31,7 +31,7 @@ export function drawPicture(nodes: readonly PlacementNode[]): NodePicture[] {
     ...node,
     slots: { ...node.slots },
     gpus: node.gpus.map((gpu) => ({ ...gpu, takenSlots: [...gpu.takenSlots] })),
-    hostPorts: new Set(node.hostPorts),
+    hostPorts: new Map(node.hostPorts),
     kinds: new Map(node.kinds),
     rank,
     version: 0,
@@ -50,7 +50,7 @@ export function take(node: NodePicture, request: PlacementRequest, slots: readon
     node.kinds.set(request.kind, (node.kinds.get(request.kind) ?? 0) + sign);
     if (request.class !== undefined) node.slots[request.class] = (node.slots[request.class] ?? 0) - sign;
     for (const port of ports)
-      if (sign === 1) node.hostPorts.add(port);
+      if (sign === 1) node.hostPorts.set(port, request.name ?? "");
       else node.hostPorts.delete(port);
     for (const { gpuId, slot, memoryMib = 0 } of slots) {
       const gpu = node.gpus.find(({ id }) => id === gpuId);

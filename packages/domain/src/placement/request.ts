@@ -4,6 +4,8 @@ import type { Constraints, GpuRequest, Port } from "../environment/declaration.t
 export interface PlacementRequest {
   /** For messages and for spreading: those of one kind avoid each other. */
   kind: string;
+  /** For messages: who has what it is given. */
+  name?: string;
   executor: "docker" | "process";
   /** Of tasks: its class, which the node must serve and have a free slot for. */
   class?: string;

@@ -48,7 +48,9 @@ export const nodesOf: fc.Arbitrary<PlacementNode[]> = fc
       gpus: fc.array(gpuOf, { minLength: 1, maxLength: 6, size: "max" }),
       images: fc.subarray(["a", "b"]).map((names) => new Set(names)),
       models: fc.subarray(["m"]).map((names) => new Set(names)),
-      hostPorts: mostly<string[]>([], ["127.0.0.1:80/tcp"], ["0.0.0.0:8080/tcp"]).map((ports) => new Set(ports)),
+      hostPorts: mostly<string[]>([], ["127.0.0.1:80/tcp"], ["0.0.0.0:8080/tcp"]).map(
+        (ports) => new Map(ports.map((port) => [port, ""])),
+      ),
       kinds: mostly(new Map<string, number>(), new Map([["web", 2]])),
     }),
     { minLength: 1, maxLength: 4, size: "max" },

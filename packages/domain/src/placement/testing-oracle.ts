@@ -22,7 +22,7 @@ export function canRun(node: PlacementNode, placed: Placed[], request: Placement
     request.class === undefined
       ? 1
       : (node.slots[request.class] ?? 0) - used((each) => Number(each.class === request.class));
-  const taken = [...node.hostPorts, ...here.flatMap((each) => portsOf(each.request))];
+  const taken = [...node.hostPorts.keys(), ...here.flatMap((each) => portsOf(each.request))];
   return (
     node.state === "ready" &&
     !node.isCordoned &&

@@ -20,7 +20,7 @@ export function testNode(id: number, differences: Partial<PlacementNode> = {}): 
     gpus: [],
     images: new Set(),
     models: new Set(),
-    hostPorts: new Set(),
+    hostPorts: new Map(),
     ...differences,
   };
 }

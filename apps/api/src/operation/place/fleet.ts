@@ -104,7 +104,7 @@ interface Use {
   slots: Map<string, number>;
   kinds: Map<string, number>;
   replicaKinds: Map<string, number>;
-  hostPorts: Set<string>;
+  hostPorts: Map<string, string>;
 }
 
 function newUse(): Use {
@@ -114,7 +114,7 @@ function newUse(): Use {
     slots: new Map(),
     kinds: new Map(),
     replicaKinds: new Map(),
-    hostPorts: new Set(),
+    hostPorts: new Map(),
   };
 }
 
@@ -122,14 +122,14 @@ function add<Key>(counts: Map<Key, number>, key: Key, count: number): void {
   counts.set(key, (counts.get(key) ?? 0) + count);
 }
 
-function addReplica(use: Use | undefined, { resources, ports, service_id, wanted }: FleetReplicaRow): void {
+function addReplica(use: Use | undefined, { name, resources, ports, service_id, wanted }: FleetReplicaRow): void {
   if (use === undefined) return;
   use.replicas.cpu += resources.cpuMillicores ?? 0;
   use.replicas.memory += resources.memoryBytes ?? 0;
   if (wanted !== "gone") add(use.replicaKinds, replicaKind(service_id), 1);
   for (const port of ports) {
     const text = hostPortText(port);
-    if (text !== undefined) use.hostPorts.add(text);
+    if (text !== undefined) use.hostPorts.set(text, name);
   }
 }
 

@@ -1,14 +1,13 @@
 import type { Executor } from "@drover/db/client";
+import { misplacedReplicas, unplacedReplicas } from "@drover/db/query/placeable";
 import {
   lockPlacing,
-  misplacedReplicas,
   moveReplicas,
   placeReplicas,
   placeTasks,
   type ReplicaPlace,
   takeBackPlacements,
   type TaskPlace,
-  unplacedReplicas,
 } from "@drover/db/query/placement";
 import { createRound } from "@drover/domain/placement/round";
 import type { Deps } from "../context.ts";

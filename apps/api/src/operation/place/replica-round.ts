@@ -1,7 +1,8 @@
-import type { PlaceableReplicaRow, ReplicaPlace } from "@drover/db/query/placement";
+import type { PlaceableReplicaRow } from "@drover/db/query/placeable";
+import type { ReplicaPlace } from "@drover/db/query/placement";
 import type { ReplicaSpec } from "@drover/domain/environment/replica";
 import { replicaRequest } from "@drover/domain/placed-replica";
-import type { PlacementRequest } from "@drover/domain/placement/request";
+import type { NoPlacement, Placement, PlacementRequest } from "@drover/domain/placement/request";
 import type { Round, Wanted } from "@drover/domain/placement/round";
 import type { Fleet } from "./fleet.ts";
 
@@ -9,6 +10,8 @@ import type { Fleet } from "./fleet.ts";
 export interface ReplicaSet {
   rows: PlaceableReplicaRow[];
   wanted: Wanted;
+  /** The node that they were on before they were stopped. */
+  lastNodeId?: number;
 }
 
 /** Sets of replicas without a place, in the order of their environments. */
@@ -27,7 +30,8 @@ export function replicaSets(
       ...(first?.is_together === true && { isTogether: true }),
       ...(homeId !== undefined && { nodeId: homeId }),
     };
-    return { rows: members, wanted };
+    const [lastNodeId] = members.flatMap((row) => row.last_holder_id ?? []);
+    return { rows: members, wanted, ...(lastNodeId !== undefined && { lastNodeId }) };
   });
 }
 
@@ -35,8 +39,9 @@ export function replicaSets(
 export function placeSets(round: Round, sets: readonly ReplicaSet[]): { places: ReplicaPlace[]; left: number } {
   const places: ReplicaPlace[] = [];
   let left = 0;
-  for (const { rows, wanted } of sets) {
-    const answer = round.place(wanted);
+  for (const set of sets) {
+    const { rows } = set;
+    const answer = placeSet(round, set);
     if (!Array.isArray(answer)) {
       left += rows.length;
       continue;
@@ -47,6 +52,15 @@ export function placeSets(round: Round, sets: readonly ReplicaSet[]): { places: 
     });
   }
   return { places, left };
+}
+
+/** Finds a place for a set: the node where it was before, if that has room, else any. */
+export function placeSet(round: Round, { wanted, lastNodeId }: ReplicaSet): Placement[] | NoPlacement {
+  if (lastNodeId !== undefined && wanted.nodeId === undefined) {
+    const back = round.place({ ...wanted, isTogether: true, nodeId: lastNodeId, isOverdue: false });
+    if (Array.isArray(back)) return back;
+  }
+  return round.place(wanted);
 }
 
 /** What a replica asks for. */
