@@ -9,6 +9,7 @@ import { reconcile } from "@drover/domain/environment/reconcile";
 import { noteFailure, type ReplicaMemory } from "@drover/domain/environment/replica-memory";
 import { followEvents } from "../docker/event.ts";
 import type { Puller } from "../docker/pull.ts";
+import { isOwn, ownerLabels } from "../docker/owner.ts";
 import { replicaLabels } from "../docker/replica-label.ts";
 import type { ServiceEngine } from "../docker/service-engine.ts";
 import type { GpuWatch } from "../gpu/watch.ts";
@@ -76,7 +77,6 @@ export function createReconciler({
   drift = "converge",
   clock = systemClock,
 }: ReconcilerOptions): Reconciler {
-  const { holder } = rules;
   let desired: Map<string, WantedReplica> | undefined;
   let memories = new Map<string, ReplicaMemory>();
   let touched = new Set<string>();
@@ -85,7 +85,8 @@ export function createReconciler({
   let fullAtMs = Number.NEGATIVE_INFINITY;
   let isEngineAway = false;
   let engineAwaySinceMs: number | undefined;
-  let hasNetworksLeft = false;
+  // What went while there was no agent left its networks behind.
+  let hasNetworksLeft = true;
   const stopping = new AbortController();
 
   const wake = () => loop.wake();
@@ -97,8 +98,8 @@ export function createReconciler({
   const holds = gpuWatch && createGpuHolds({ watch: gpuWatch, engine, onFault: wake });
   const cutOff = createCutOff({ now: () => clock.now() });
   const reporter = createReporter({ send, log, clock });
-  const observer = createObserver({ engine, holder });
-  const resources = createResources({ engine, holder });
+  const observer = createObserver({ engine, owner: rules });
+  const resources = createResources({ engine, owner: rules });
   const work = createWork({ engine, puller, resources, rules, onDone: noteDone, onProgress: wake, log, clock });
   const announcer = createAnnouncer({ engine, reporter, tally, pullOf: (id) => work.pullOf(id), clock });
   const prober = createProber({
@@ -114,12 +115,12 @@ export function createReconciler({
     tally.done(wanted, action, result, seconds);
     if (memory !== undefined && result.kind === "done") {
       if (action.kind === "fetch") memories.set(wanted.id, { ...memory, hasImage: true });
-      if (action.kind === "start" && memory.countedRun !== undefined)
+      if (action.kind === "start" && (memory.countedRun !== undefined || memory.tries.failures > 0))
         memories.set(wanted.id, { ...memory, restarts: memory.restarts + 1 });
     }
     const isEnd = action.kind === "stop" || action.kind === "remove";
     if (memory !== undefined && result.kind === "failed" && !isEnd)
-      memories.set(wanted.id, noteFailure(memory, wanted.spec.service.restart, result.message, clock.now()));
+      memories.set(wanted.id, noteFailure(memory, action, wanted.spec.service.restart, result.message, clock.now()));
     if (action.kind === "remove") hasNetworksLeft = true;
     if (result.kind === "done" && result.containerId !== undefined) made.add(result.containerId);
     if ("containerId" in action) touched.add(action.containerId);
@@ -216,8 +217,8 @@ export function createReconciler({
     async start() {
       following = followEvents({
         engine,
-        labels: [`${replicaLabels.holder}=${holder}`, replicaLabels.replica],
-        onEvent: ({ containerId }) => touch(containerId),
+        labels: [`${ownerLabels.holder}=${rules.holder}`, replicaLabels.replica],
+        onEvent: ({ containerId, labels }) => isOwn(rules, labels) && touch(containerId),
         onOpen() {
           fullAtMs = Number.NEGATIVE_INFINITY;
           wake();
@@ -237,6 +238,8 @@ export function createReconciler({
     },
     desire(replicas) {
       desired = new Map(replicas.map((one) => [one.id, one]));
+      // What is gone may have had a network and no container.
+      hasNetworksLeft = true;
       wake();
     },
     answered(nextSyncMs) {

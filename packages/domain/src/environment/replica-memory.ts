@@ -66,9 +66,9 @@ export interface Health {
 export interface ReplicaMemory {
   /** The spec and round that this is about. */
   about: string;
-  /** Runs that ended or never got healthy. */
+  /** Runs that ended or never got healthy, and starts that came to no run: what the policy bounds. */
   tries: Tries;
-  /** What failed before a run began: the pull, the creation, the start. */
+  /** Pulls that failed: they are tried for as long as the replica is wanted. */
   setup: Tries;
   restarts: number;
   /** The run that is watched: since when, and since when it is healthy. */
@@ -101,11 +101,15 @@ export interface ReplicaStatus {
 /** Takes into account that something which was done for the replica did not succeed. */
 export function noteFailure(
   memory: ReplicaMemory,
+  action: ReplicaAction,
   policy: RestartPolicy,
   message: string,
   nowMs: number,
 ): ReplicaMemory {
-  return { ...memory, setup: countFailure(memory.setup, policy, nowMs), trouble: message, hasImage: false };
+  const noted = { ...memory, trouble: message, hasImage: false };
+  if (action.kind === "fetch") return { ...noted, setup: countFailure(memory.setup, policy, nowMs) };
+  const restarts = memory.restarts + Number(memory.tries.failures > 0);
+  return { ...noted, restarts, tries: countFailure(memory.tries, policy, nowMs) };
 }
 
 /** Names one run of a container. */

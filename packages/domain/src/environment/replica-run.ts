@@ -1,6 +1,16 @@
-import { countFailure, forgive, isGivenUp, noTries } from "./backoff.ts";
+import { countFailure, forgive, isGivenUp, noTries, type Tries } from "./backoff.ts";
 import { type Drift, type FoundContainer, type ReplicaAction, type ReplicaMemory, runKey } from "./replica-memory.ts";
-import { bringUp, listed, status, type Step, type StepInput, stop } from "./replica-start.ts";
+import {
+  bringUp,
+  endedWell,
+  givenUp,
+  listed,
+  resting,
+  status,
+  type Step,
+  type StepInput,
+  stop,
+} from "./replica-start.ts";
 
 /** Of a container that runs: whether it is healthy, still starting, or has to be restarted. */
 export function watch(input: StepInput, before: ReplicaMemory, found: FoundContainer, drift: readonly Drift[]): Step {
@@ -38,12 +48,14 @@ export function watch(input: StepInput, before: ReplicaMemory, found: FoundConta
   const trouble = isStarting
     ? `Not healthy within ${check.startSeconds} s of its start: ${said}`
     : `${health.failuresInRow} probes in a row failed: ${said}`;
+  const tries = countFailure(memory.tries, restart, nowMs);
+  const isLast = isStarting && restart.when === "never";
   const counted =
     memory.countedRun === key
       ? memory
-      : { ...memory, countedRun: key, countedAtMs: nowMs, trouble, tries: countFailure(memory.tries, restart, nowMs) };
+      : { ...memory, countedRun: key, countedAtMs: nowMs, trouble, tries: isLast ? atRest(tries) : tries };
   const state = isStarting ? "failed" : "unhealthy";
-  if (restart.when === "never")
+  if (restart.when === "never" && !isStarting)
     return { memory: counted, status: { ...status(counted, state, trouble), isHealthy: false } };
   // One that was healthy may recover until its restart is due; one that never was only holds resources.
   const isDue = isStarting || isGivenUp(counted.tries, restart) || nowMs >= counted.tries.nextAtMs;
@@ -73,24 +85,26 @@ export function takeEnd(input: StepInput, before: ReplicaMemory, found: FoundCon
     memory = { ...before, countedRun: key, countedAtMs: nowMs, tries, trouble: endMessage(found) };
     const hasFailed = found.exitCode !== 0;
     if (restart.when === "never" || (restart.when === "on-failure" && !hasFailed)) {
-      // Remembered as counted at the far end of time, so that no later look starts it.
-      memory = { ...memory, tries: { ...tries, nextAtMs: Number.POSITIVE_INFINITY } };
+      memory = { ...memory, tries: atRest(tries) };
     }
   }
   if (memory.tries.nextAtMs === Number.POSITIVE_INFINITY) {
-    const rests = `${memory.trouble ?? endMessage(found)} Its restart policy lets it rest.`;
-    return { memory, status: status(memory, found.exitCode === 0 ? "stopped" : "failed", rests) };
+    return { memory, status: resting(memory, endMessage(found)) };
   }
   if (isGivenUp(memory.tries, restart)) {
-    const message = `${memory.trouble ?? endMessage(found)} Given up after ${restart.maxRestarts ?? 0} restarts.`;
-    return { memory, status: status(memory, "failed", message) };
+    return { memory, status: status(memory, "failed", givenUp(memory.trouble ?? endMessage(found), restart)) };
   }
   return bringUp(input, { ...memory, hasImage: true }, start);
 }
 
+/** Remembered at the far end of time, so that no later look starts it. */
+function atRest(tries: Tries): Tries {
+  return { ...tries, nextAtMs: Number.POSITIVE_INFINITY };
+}
+
 function endMessage({ exitCode, isOutOfMemory }: FoundContainer): string {
   if (isOutOfMemory === true) return "Ended because its memory was used up.";
-  return `Ended with exit code ${exitCode ?? "unknown"}.`;
+  return exitCode === 0 ? endedWell : `Ended with exit code ${exitCode ?? "unknown"}.`;
 }
 
 /** Before an engine goes away in order it ends what runs, and may still tell of that. */

@@ -1,4 +1,5 @@
-import { restartDelayMs } from "./backoff.ts";
+import { isGivenUp, restartDelayMs } from "./backoff.ts";
+import type { RestartPolicy } from "./declaration.ts";
 import type {
   DesiredReplica,
   FoundContainer,
@@ -45,11 +46,16 @@ export function bringUp(
   why = "",
 ): Step {
   const { tries, setup, trouble, hasImage } = memory;
+  const { restart } = desired.spec.service;
+  const isStart = action.kind === "create" || action.kind === "start";
+  if (isStart && tries.nextAtMs === Number.POSITIVE_INFINITY) return { memory, status: resting(memory, endedWell) };
+  if (isStart && isGivenUp(tries, restart))
+    return { memory, status: status(memory, "failed", givenUp(trouble, restart)) };
   const last = setup.nextAtMs > tries.nextAtMs ? setup : tries;
   if (nowMs < last.nextAtMs) {
     // Not the time that is left: it would change with each look, and be told each time.
-    const waitSeconds = restartDelayMs(last.failures, desired.spec.service.restart) / 1000;
-    const message = `${trouble ?? ""} Tried again ${waitSeconds} s after that.`.trim();
+    const waitSeconds = restartDelayMs(last.failures, restart) / 1000;
+    const message = sentences(trouble, `Next try in ${waitSeconds} s.`);
     return { memory, status: status(memory, "failed", message), wakeAtMs: last.nextAtMs };
   }
   const state = trouble === undefined ? "starting" : "failed";
@@ -63,6 +69,35 @@ export function bringUp(
 /** What is said of a replica, beside its health. */
 export function status({ restarts }: ReplicaMemory, state: ReplicaStatus["state"], message: string): ReplicaStatus {
   return { state, message, restarts };
+}
+
+/** What is said of an end that asks for no restart. */
+export const endedWell = "Ended with exit code 0.";
+
+/** What is said of a replica that its restart policy leaves as it ended: well, where that is all that is held against it. */
+export function resting(memory: ReplicaMemory, end: string): ReplicaStatus {
+  const { trouble = end } = memory;
+  return status(
+    memory,
+    trouble === endedWell ? "stopped" : "failed",
+    sentences(trouble, "Its restart policy lets it rest."),
+  );
+}
+
+/** Says that nothing more is tried. */
+export function givenUp(trouble: string | undefined, { maxRestarts = 0 }: RestartPolicy): string {
+  if (maxRestarts === 0) return sentences(trouble, "Given up: its restart policy allows no restart.");
+  return sentences(trouble, `Given up after ${maxRestarts} restart${maxRestarts === 1 ? "" : "s"}.`);
+}
+
+/** Texts as sentences in a row: what others wrote, such as an engine, may lack its full stop. */
+export function sentences(...texts: readonly (string | undefined)[]): string {
+  return texts
+    .flatMap((text) => {
+      const said = text?.trim() ?? "";
+      return said === "" ? [] : [/[.!?:;…]["')\]]?$/.test(said) ? said : `${said}.`];
+    })
+    .join(" ");
 }
 
 /** Asks the container to end. */
