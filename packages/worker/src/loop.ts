@@ -1,7 +1,7 @@
 import { backoffMs } from "@drover/daemon/backoff";
 import type { Log } from "@drover/daemon/log";
 import { createLeaseClock } from "./lease-clock.ts";
-import type { CancelRequest, Source } from "./source.ts";
+import type { CancelRequest, Source, Superseded } from "./source.ts";
 
 export interface WorkLoopOptions<C, Free> {
   source: Source<C, Free>;
@@ -14,7 +14,7 @@ export interface WorkLoopOptions<C, Free> {
   holds: (claim: { taskKey: string; fence: string }) => boolean;
   /** The lease is over, or will be before a renewal can come: all that may not run on without it must stop. */
   loseAll: () => void;
-  /** Another process took the name over: this one has stopped polling for good. */
+  /** Another process took the name over, or the control plane refuses this one: it has stopped polling for good. */
   onSuperseded?: () => void;
   /** The longest time that stopping work takes. */
   graceMs: number;
@@ -37,7 +37,7 @@ export interface WorkLoop {
  * claim -> run -> complete, seen from the holder; two of its lives cannot overlap.
  *
  *   registering --lease--> polling --fenced: the lease ran out--> registering
- *                                  --superseded: another process has the name--> stopped
+ *                                  --superseded: another process has the name, or this one is refused--> stopped
  *
  * A poll renews the lease, takes what there is room for, and says when to come back; a hint or freed room shortens the
  * wait. The lease is watched by a timer of its own, which also fires while a poll hangs: when it runs out, work in hand
@@ -80,12 +80,20 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
       };
     });
 
+  const end = ({ why = "another process registered under this name" }: Superseded): number => {
+    lose(why);
+    isStopping = true;
+    options.onSuperseded?.();
+    return 0;
+  };
+
   async function round(): Promise<number> {
     if (!isLeased) {
       const sentAt = now();
-      const { leaseSeconds } = await source.register();
-      renewed(sentAt, leaseSeconds);
-      log.info({ leaseSeconds }, "registered");
+      const life = await source.register();
+      if ("status" in life) return end(life);
+      renewed(sentAt, life.leaseSeconds);
+      log.info({ leaseSeconds: life.leaseSeconds }, "registered");
     }
     if (isUncertain) {
       await handBackUnknown();
@@ -95,12 +103,7 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
     const free = options.free();
     isShortOfRoom = free === undefined;
     const answer = await source.poll(free as Free);
-    if (answer.status === "superseded") {
-      lose("another process registered under this name");
-      isStopping = true;
-      options.onSuperseded?.();
-      return 0;
-    }
+    if (answer.status === "superseded") return end(answer);
     if (answer.status === "fenced") {
       lose("it had run out");
       return 250;

@@ -24,12 +24,18 @@ export interface CancelRequest {
   kind?: "cancelled" | "drained";
 }
 
+/** This process is not to go on. */
+export interface Superseded {
+  status: "superseded";
+  /** Absent: another process registered under this name, and the field is left to it. */
+  why?: string;
+}
+
 /** What one poll brings. */
 export type PollAnswer<C> =
   /** The lease had run out: register anew. */
   | { status: "fenced" }
-  /** Another process registered under this name: leave the field to it. */
-  | { status: "superseded" }
+  | Superseded
   | {
       status: "ok";
       /** Set when this poll renewed the lease. */
@@ -45,7 +51,7 @@ export type PollAnswer<C> =
 /** The control plane as a holder sees it: over Postgres (direct.ts) or over RPC (remote.ts). */
 export interface Source<C, Free> {
   /** Begins a new life: a new epoch, a lease. */
-  register(): Promise<{ leaseSeconds: number }>;
+  register(): Promise<{ leaseSeconds: number } | Superseded>;
   /** Renews when due, claims for what is free, learns what to cancel. */
   poll(free: Free): Promise<PollAnswer<C>>;
   /** Each returns the keys whose claim was no longer current. */
