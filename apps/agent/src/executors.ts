@@ -1,4 +1,5 @@
 import type { ConfigResult } from "@drover/daemon/config";
+import type { Owner } from "./docker/owner.ts";
 import type { Puller } from "./docker/pull.ts";
 import { createDockerExecutor } from "./executor/docker.ts";
 import type { TaskExecutor } from "./executor/executor.ts";
@@ -16,8 +17,7 @@ export interface ExecutorsOptions {
   values: Values;
   /** Providers of models, with their keys. */
   providers: readonly ProviderConfig[];
-  /** The node's name. */
-  holder: string;
+  owner: Owner;
   taskBase: string;
   /** The life of this node that speaks, and its lease; asked for only once it is registered. */
   life: () => { epoch: string; leaseSeconds: number };
@@ -30,7 +30,7 @@ export interface ExecutorsOptions {
 export async function createExecutors({
   values,
   providers,
-  holder,
+  owner,
   taskBase,
   life,
   puller,
@@ -39,7 +39,7 @@ export async function createExecutors({
   const stopGraceSeconds = values.graceSeconds;
   // The lease clock stops work at the latest half a lease before its end; two seconds of that prove it gone.
   const leaseLostGraceSeconds = () => life().leaseSeconds / 2 - 2;
-  const all = { holder, taskBase, stopGraceSeconds, leaseLostGraceSeconds, hasGpus };
+  const all = { ...owner, taskBase, stopGraceSeconds, leaseLostGraceSeconds, hasGpus };
   const inContainers = () =>
     createDockerExecutor({
       ...all,

@@ -13,6 +13,7 @@ import { temporaryFolder } from "./executor/testing.ts";
 import { fakeNvidiaSmi } from "./gpu/testing.ts";
 import { fixedLogin, holdLogin } from "./held-login.ts";
 import { createHost } from "./host.ts";
+import { openNotebook } from "./notebook.ts";
 import { checkSettings, settings } from "./setting.ts";
 
 const config = defineConfig({ settings, otherNames: ["DROVER_*"], check: checkSettings });
@@ -41,6 +42,7 @@ describe("an agent's host", () => {
       onSuperseded: () => {},
       onRefused: () => {},
       log,
+      notebook: openNotebook({ folder: temporaryFolder(), url: database.url, log }),
     };
     const services = await createHost({ values, providers: [], ...options });
     for (const service of services) await service.start();
@@ -82,7 +84,8 @@ describe("an agent's host", () => {
     });
     const refusals: unknown[] = [];
     const onRefused = (error: unknown) => void refusals.push(error);
-    const options = { login, name: "host", version: "test", onSuperseded: () => {}, onRefused, log };
+    const notebook = openNotebook({ folder: temporaryFolder(), url: own.href, log });
+    const options = { login, notebook, name: "host", version: "test", onSuperseded: () => {}, onRefused, log };
     const services = await createHost({ values, providers: [], ...options });
     for (const service of services) await service.start();
     onTestFinished(async () => {

@@ -12,6 +12,7 @@ import { createAgent } from "./agent.ts";
 import { connect } from "./docker/connect.ts";
 import { createEngine } from "./docker/engine.ts";
 import { listImageNames } from "./docker/image-list.ts";
+import type { Owner } from "./docker/owner.ts";
 import { createPuller } from "./docker/pull.ts";
 import { createContainerReader } from "./docker/reader.ts";
 import { createServiceEngine } from "./docker/service-engine.ts";
@@ -22,6 +23,7 @@ import { createReplicaWatch } from "./gpu/replica-watch.ts";
 import { withGpuSlots } from "./gpu/slot.ts";
 import type { HeldLogin } from "./held-login.ts";
 import { metrics as declarations } from "./metric.ts";
+import type { Notebook } from "./notebook.ts";
 import { createPossessions } from "./possession.ts";
 import { createReadiness } from "./readiness.ts";
 import { createRequestDesk } from "./request/desk.ts";
@@ -32,6 +34,8 @@ import { createStatusPage } from "./status-page.ts";
 
 export interface HostOptions {
   values: ConfigResult<typeof settings>["values"];
+  /** What this agent was told in its former lives. */
+  notebook: Notebook;
   /** Providers of models, with their keys. */
   providers: readonly ProviderConfig[];
   login: HeldLogin;
@@ -47,6 +51,7 @@ export interface HostOptions {
 /** Everything that an agent runs, as services in the order in which they start. */
 export async function createHost({
   values,
+  notebook,
   providers,
   login,
   name,
@@ -68,6 +73,7 @@ export async function createHost({
   const wakeups = values.notify && !values.isPooled ? createWakeups(connection) : undefined;
   const metrics = createMetrics({ declarations });
   const taskBase = resolve(values.taskDir);
+  const owner: Owner = { holder: name, installation: () => notebook.notes.installation };
   const docker = connect(values.dockerHost === undefined ? {} : { host: values.dockerHost });
   const engine = createEngine({ docker });
   const puller = createPuller({ engine });
@@ -85,11 +91,11 @@ export async function createHost({
     log,
   });
   const hasGpus = () => inventory.gpus.length > 0;
-  const watchReplicas = createReplicaWatch({ engine, holder: name, watch, log });
+  const watchReplicas = createReplicaWatch({ engine, owner, watch, log });
   const executors = await createExecutors({
     values,
     providers,
-    holder: name,
+    owner,
     taskBase,
     life: () => source,
     puller,
@@ -100,7 +106,7 @@ export async function createHost({
 
   const keeper = createKeeper({
     values,
-    holder: name,
+    owner,
     taskBase,
     docker,
     puller,
@@ -133,6 +139,7 @@ export async function createHost({
       slots: slots(),
       facts: readiness.facts,
     }),
+    onInstallation: (installation) => notebook.note({ installation }),
     onHeld(held) {
       agent.takeUp(held);
       inventory.registered();
@@ -157,6 +164,30 @@ export async function createHost({
   });
 
   return [
+    // Binds its address before anything else: a second start by mistake ends here, and takes nobody's name.
+    createStatusPage({
+      addresses: values.listen,
+      metrics: {
+        contentType: metrics.contentType,
+        expose() {
+          metrics.handles.leased.set(agent.isLeased ? 1 : 0);
+          return metrics.expose();
+        },
+      },
+      health: () => ({
+        ok: agent.isLeased,
+        body: {
+          status: agent.isLeased ? "healthy" : "unhealthy",
+          // The agent serves the env-manager's address, whose clients look for this name.
+          service: "env-manager",
+          app: "agent",
+          node: name,
+          executors: readiness.executors,
+          running: agent.inHand,
+          timestamp: new Date().toISOString(),
+        },
+      }),
+    }),
     { name: "database", start: async () => {}, stop: () => db.close() },
     {
       name: "wakeups",
@@ -197,28 +228,5 @@ export async function createHost({
       : []),
     createLoop({ name: "login", intervalMs: 3_600_000, log, run: () => login.renew() }),
     createLoop({ name: "sweep", intervalMs: 30_000, log, run: () => agent.sweep() }),
-    createStatusPage({
-      addresses: values.listen,
-      metrics: {
-        contentType: metrics.contentType,
-        expose() {
-          metrics.handles.leased.set(agent.isLeased ? 1 : 0);
-          return metrics.expose();
-        },
-      },
-      health: () => ({
-        ok: agent.isLeased,
-        body: {
-          status: agent.isLeased ? "healthy" : "unhealthy",
-          // The agent serves the env-manager's address, whose clients look for this name.
-          service: "env-manager",
-          app: "agent",
-          node: name,
-          executors: readiness.executors,
-          running: agent.inHand,
-          timestamp: new Date().toISOString(),
-        },
-      }),
-    }),
   ];
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { resolve } from "node:path";
 import { defineConfig } from "@drover/daemon/config";
 import { createLog } from "@drover/daemon/log";
 import { runServices } from "@drover/daemon/service";
@@ -11,6 +12,8 @@ import { readProviders } from "./executor/llm/provider-config.ts";
 import { withKnownNames } from "./executor/llm/setting.ts";
 import { fixedLogin, holdLogin } from "./held-login.ts";
 import { createHost } from "./host.ts";
+import { openNotebook } from "./notebook.ts";
+import { findNodeName } from "./own-name.ts";
 import { checkSettings, settings } from "./setting.ts";
 
 const config = defineConfig({ settings, otherNames: ["DROVER_*"], check: checkSettings });
@@ -33,7 +36,9 @@ async function main(): Promise<number> {
   const hidden = [...secrets, new URL(login.url).password, ...providers.flatMap(({ key }) => key ?? [])];
   const log = createLog({ app: "agent", level: values.logLevel, secrets: hidden });
   for (const warning of warnings) log.warn(warning);
-  const name = values.node ?? hostname().toLowerCase();
+  const notebook = openNotebook({ folder: resolve(values.taskDir), url: login.url, log });
+  const own = { url: login.url, notebook, hostName: hostname().toLowerCase(), signal: stopping, log };
+  const name = values.node ?? (await findNodeName(own));
   log.info({ settings: given, node: name }, "starting");
   releaseStartupMemory();
   // Two agents of one name would take turns in fencing each other off: the older one goes.
@@ -50,7 +55,17 @@ async function main(): Promise<number> {
     superseded.abort("refused");
   };
   const version = "0.1.0";
-  const services = await createHost({ values, providers, login, name, version, onSuperseded, onRefused, log });
+  const services = await createHost({
+    values,
+    notebook,
+    providers,
+    login,
+    name,
+    version,
+    onSuperseded,
+    onRefused,
+    log,
+  });
   const signal = AbortSignal.any([stopping, superseded.signal]);
   const { clean } = await runServices(services, { signal, stopSeconds: values.stopSeconds, log });
   if (superseded.signal.aborted) return 1;

@@ -42,7 +42,7 @@ export const settings = {
     name: "DROVER_AGENT_NODE",
     kind: text({ pattern: /^[a-z0-9][a-z0-9.-]{0,62}$/, expects: "a host name in lower case" }),
     optional: true,
-    doc: "The node's name. Unset: the host's.",
+    doc: "The node's name. Unset: that of its login; the host's, where the login is no node's own.",
   },
   slots: {
     name: "DROVER_AGENT_SLOTS",

@@ -1,11 +1,12 @@
 import type { Executor } from "@drover/db/client";
 import type { Wakeups } from "@drover/db/listen";
+import { findInstallation } from "@drover/db/node/installation";
 import { isLoginRefused } from "@drover/db/node/login";
 import { describe, drain, held, type HeldClaim, leave, register } from "@drover/db/node/register";
 import type { NodeRequest, WantedReplica } from "@drover/db/node/replica";
 import { complete, fail } from "@drover/db/node/settle";
 import { sync } from "@drover/db/node/sync";
-import type { Source } from "@drover/worker/source";
+import type { Source, Superseded } from "@drover/worker/source";
 
 /** Free slots by class. */
 export type Slots = Record<string, number>;
@@ -25,6 +26,8 @@ export interface NodeSourceOptions {
   namespace?: string;
   version: string;
   facts: () => NodeFacts;
+  /** Which installation of Drover this is, told at every registration before anything else. */
+  onInstallation?: (id: string) => void;
   /** What this node still holds from before, told at every registration. */
   onHeld: (held: HeldClaim[]) => void;
   /** Everything that this node is to keep, whenever it changed and after every registration. */
@@ -56,6 +59,7 @@ export function createNodeSource({
   namespace = "default",
   version,
   facts,
+  onInstallation,
   onHeld,
   onReplicas,
   onAnswer,
@@ -66,11 +70,11 @@ export function createNodeSource({
   let life: { holderId: number; epoch: string } | undefined;
   let leaseSeconds = 30;
   let revision = "-1";
-  const refused = async (error: unknown): Promise<{ status: "superseded" }> => {
+  const refused = async (error: unknown): Promise<Superseded> => {
     if (!isLoginRefused(error) || !(await isRefused(error))) throw error;
     onRefused?.(error);
     // What is in hand is stopped as if another one had taken the name.
-    return { status: "superseded" };
+    return { status: "superseded", why: "the database does not take this node's login" };
   };
   const current = () => {
     if (life === undefined) throw new Error("the agent is not registered yet");
@@ -78,18 +82,19 @@ export function createNodeSource({
   };
   return {
     async register() {
-      const registered = await register(db, {
-        kind: "node",
+      const registration = {
+        kind: "node" as const,
         name,
         namespace,
         taskTypes: [],
         classes: null,
         version,
         ...facts(),
-      }).catch(async (error: unknown) => {
-        await refused(error);
-        throw error;
-      });
+      };
+      const registered = await register(db, registration).catch(refused);
+      if ("status" in registered) return registered;
+      const id = await findInstallation(db);
+      if (id !== undefined) onInstallation?.(id);
       life = { holderId: registered.holderId, epoch: registered.epoch };
       leaseSeconds = registered.leaseSeconds;
       revision = "-1";

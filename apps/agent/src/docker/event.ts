@@ -6,6 +6,8 @@ export interface ContainerEvent {
   containerId: string;
   /** In the engine's words: start, die, destroy, ... */
   kind: string;
+  /** Of the container, with what else the engine says of it. */
+  labels: Record<string, string>;
 }
 
 export interface EventsOptions {
@@ -56,9 +58,12 @@ export async function followEvents({ engine, labels, onEvent, onOpen, onBreak, s
 
 function readEvent(line: string): ContainerEvent | undefined {
   try {
-    const event = JSON.parse(line) as { Action?: unknown; Actor?: { ID?: unknown } };
-    const { Action: kind, Actor: { ID: containerId } = {} } = event;
-    return typeof kind === "string" && typeof containerId === "string" ? { containerId, kind } : undefined;
+    const event = JSON.parse(line) as {
+      Action?: unknown;
+      Actor?: { ID?: unknown; Attributes?: Record<string, string> };
+    };
+    const { Action: kind, Actor: { ID: containerId, Attributes: labels = {} } = {} } = event;
+    return typeof kind === "string" && typeof containerId === "string" ? { containerId, kind, labels } : undefined;
   } catch {
     return undefined; // A blank line, or the end of a broken stream.
   }

@@ -1,9 +1,11 @@
+import { ownerLabels } from "./owner.ts";
+
 /** The labels by which an agent knows its own containers again: Docker is its only memory. */
 export const label = {
   task: "drover.task",
   fence: "drover.fence",
   attempt: "drover.attempt",
-  holder: "drover.holder",
+  holder: ownerLabels.holder,
   epoch: "drover.epoch",
   startedAt: "drover.started_at",
   taskId: "drover.task_id",

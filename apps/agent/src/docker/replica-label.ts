@@ -1,6 +1,8 @@
+import { ownerLabels } from "./owner.ts";
+
 /** The labels by which an agent knows the containers and networks of its replicas again. */
 export const replicaLabels = {
-  holder: "drover.holder",
+  holder: ownerLabels.holder,
   namespace: "drover.namespace",
   replica: "drover.replica",
   environment: "drover.environment",

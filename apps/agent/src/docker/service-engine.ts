@@ -11,6 +11,8 @@ export interface NetworkFacts {
   id: string;
   name: string;
   labels: Record<string, string>;
+  /** As the engine writes it. */
+  createdAt: string;
 }
 
 /** The calls that keeping long-running containers takes, beside those of tasks: bounded in time, faults as values. */
@@ -21,12 +23,16 @@ export interface ServiceEngine extends Pick<Engine, "create" | "start" | "remove
   run(id: string, command: readonly string[], timeoutMs: number): Promise<Answer<{ exitCode: number; output: string }>>;
   /** Digest: of its manifest, where it came from a registry. */
   image(name: string): Promise<Answer<{ id: string; digest?: string }>>;
-  network(name: string): Promise<Answer<NetworkFacts>>;
+  /** Several may have one name. */
+  networksNamed(name: string): Promise<Answer<NetworkFacts[]>>;
+  /** How many containers are in a network. */
+  networkUsers(id: string): Promise<Answer<number>>;
   networks(labels: string[]): Promise<Answer<NetworkFacts[]>>;
   createNetwork(spec: Docker.NetworkCreateOptions): Promise<Answer<void>>;
-  connectNetwork(network: string, containerId: string, aliases: string[]): Promise<Answer<void>>;
+  /** By its name, or by its id where several have that. */
+  connectNetwork(network: { name: string; id?: string }, containerId: string, aliases: string[]): Promise<Answer<void>>;
   removeNetwork(id: string): Promise<Answer<void>>;
-  volume(name: string): Promise<Answer<void>>;
+  volume(name: string): Promise<Answer<{ labels: Record<string, string> }>>;
   /** Also ok where there is one of that name. */
   createVolume(name: string, labels: Record<string, string>): Promise<Answer<void>>;
   /** What happens to containers with the labels, of the kinds of events named. */
@@ -71,7 +77,17 @@ export function createServiceEngine({
         const digest = digests?.[0]?.split("@")[1];
         return { id, ...(digest !== undefined && { digest }) };
       }),
-    network: (name) => look(async () => factsOf(await docker.getNetwork(name).inspect())),
+    networksNamed: (name) =>
+      look(async (abortSignal) => {
+        // The engine takes the filter for a part of the name.
+        const some = await docker.listNetworks({ filters: { name: [name] }, abortSignal });
+        return some.filter((one) => one.Name === name).map(factsOf);
+      }),
+    networkUsers: (id) =>
+      look(async () => {
+        const { Containers: containers } = (await docker.getNetwork(id).inspect()) as { Containers?: object | null };
+        return Object.keys(containers ?? {}).length;
+      }),
     networks: (label) =>
       look(async (abortSignal) => (await docker.listNetworks({ filters: { label }, abortSignal })).map(factsOf)),
     createNetwork: (spec) =>
@@ -80,13 +96,21 @@ export function createServiceEngine({
         const options = { _query: {}, _body: spec, abortSignal };
         await docker.createNetwork(options as unknown as Docker.NetworkCreateOptions);
       }),
-    connectNetwork: (network, containerId, aliases) =>
+    connectNetwork: ({ name, id }, containerId, aliases) =>
       call(async (abortSignal) => {
-        const options = { Container: containerId, EndpointConfig: { Aliases: aliases }, abortSignal };
-        await docker.getNetwork(network).connect(options);
+        const endpoint = { Aliases: aliases, ...(id !== undefined && { NetworkID: id }) };
+        const options = { Container: containerId, EndpointConfig: endpoint, abortSignal };
+        await docker.getNetwork(id ?? name).connect(options);
       }),
     removeNetwork: (id) => call(async (abortSignal) => void (await docker.getNetwork(id).remove({ abortSignal }))),
-    volume: (name) => look(async (abortSignal) => void (await docker.getVolume(name).inspect({ abortSignal }))),
+    volume: (name) =>
+      look(async (abortSignal) => {
+        // The typings leave out that one without labels has null.
+        const { Labels: labels } = (await docker.getVolume(name).inspect({ abortSignal })) as {
+          Labels: Record<string, string> | null;
+        };
+        return { labels: labels ?? {} };
+      }),
     createVolume: (name, labels) =>
       call(async (abortSignal) => {
         const options = { _query: {}, _body: { Name: name, Labels: labels }, abortSignal };
@@ -99,6 +123,6 @@ export function createServiceEngine({
   };
 }
 
-function factsOf({ Id: id, Name: name, Labels: labels }: Docker.NetworkInspectInfo): NetworkFacts {
-  return { id, name, labels: labels ?? {} };
+function factsOf({ Id: id, Name: name, Labels: labels, Created: createdAt }: Docker.NetworkInspectInfo): NetworkFacts {
+  return { id, name, labels: labels ?? {}, createdAt };
 }

@@ -4,11 +4,12 @@ import type { RunRequest } from "../executor/executor.ts";
 import { claimKey } from "../executor/executor.ts";
 import { gpuRequest } from "../gpu/device-request.ts";
 import { label } from "./label.ts";
+import { markOf, type Owner } from "./owner.ts";
 
 /** What a container is made from, beside the request itself. */
 export interface SpecFacts {
   image: string;
-  holder: string;
+  owner: Owner;
   epoch: string;
   startedAt: Date;
   folder: string;
@@ -81,7 +82,7 @@ function labels(request: RunRequest, facts: SpecFacts): Record<string, string> {
     [label.task]: request.taskKey,
     [label.fence]: request.fence,
     [label.attempt]: String(request.attempt),
-    [label.holder]: facts.holder,
+    ...markOf(facts.owner),
     [label.epoch]: facts.epoch,
     [label.startedAt]: facts.startedAt.toISOString(),
     [label.taskId]: request.taskId,

@@ -2,15 +2,14 @@ import type { WantedReplica } from "@drover/db/node/replica";
 import type { Port, Service } from "@drover/domain/environment/declaration";
 import type { Mount } from "@drover/domain/execution";
 import { checkMounts } from "../docker/mount.ts";
+import { markOf, type Owner } from "../docker/owner.ts";
 import { replicaLabels } from "../docker/replica-label.ts";
 import type { CreateOptions } from "../docker/service-engine.ts";
 import { type AllocatedGpu, gpuRequest } from "../gpu/device-request.ts";
 import { containerName, networkAliases, resourceName } from "./name.ts";
 import { resolveEnv } from "./secret.ts";
 
-export interface ContainerRules {
-  /** The node's name. */
-  holder: string;
+export interface ContainerRules extends Owner {
   /** Folder of the secrets; undefined: none. */
   secretsDir?: string;
   /** Host paths at or below which services may mount. */
@@ -51,7 +50,7 @@ export async function planContainer(wanted: WantedReplica, rules: ContainerRules
       ...(service.workingDir !== undefined && { WorkingDir: service.workingDir }),
       Hostname: `${service.name}-${wanted.number}`.slice(0, 63),
       Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
-      Labels: { ...service.labels, ...labelsOf(wanted, rules.holder), ...gpus.labels },
+      Labels: { ...service.labels, ...labelsOf(wanted, rules), ...gpus.labels },
       ExposedPorts: Object.fromEntries(service.ports.map((port) => [portKey(port), {}])),
       StopTimeout: Math.ceil(service.stopGraceSeconds),
       HostConfig: {
@@ -137,10 +136,10 @@ function endpointOf(wanted: WantedReplica): Pick<CreateOptions, "NetworkingConfi
   return { NetworkingConfig: { EndpointsConfig: { [main]: { Aliases: networkAliases(wanted) } } } };
 }
 
-function labelsOf(wanted: WantedReplica, holder: string): Record<string, string> {
+function labelsOf(wanted: WantedReplica, owner: Owner): Record<string, string> {
   const { onDisconnect } = wanted.spec.service;
   return {
-    [replicaLabels.holder]: holder,
+    ...markOf(owner),
     [replicaLabels.namespace]: wanted.namespace,
     [replicaLabels.replica]: wanted.id,
     [replicaLabels.environment]: wanted.environment,
@@ -149,6 +148,20 @@ function labelsOf(wanted: WantedReplica, holder: string): Record<string, string>
     [replicaLabels.specHash]: wanted.specHash,
     [replicaLabels.round]: String(wanted.round),
     ...(onDisconnect.kind === "stop" && { [replicaLabels.stopAfter]: String(onDisconnect.afterSeconds ?? 0) }),
+  };
+}
+
+/** The same, with networks that share their names told apart by their ids. */
+export function withNetworkIds(options: CreateOptions, ids: ReadonlyMap<string, string>): CreateOptions {
+  const name = options.HostConfig?.NetworkMode ?? "none";
+  const id = ids.get(name);
+  if (id === undefined) return options;
+  const endpoint = { ...options.NetworkingConfig?.EndpointsConfig?.[name], NetworkID: id };
+  return {
+    ...options,
+    HostConfig: { ...options.HostConfig, NetworkMode: id },
+    // By its id alone the engine would look the name up again when it starts.
+    NetworkingConfig: { EndpointsConfig: { [name]: endpoint } },
   };
 }
 

@@ -41,7 +41,7 @@ async function setup() {
       reconcileSeconds: 1,
       secretsDir: undefined,
     },
-    holder,
+    owner: { holder },
     taskBase: "/nonexistent",
     docker,
     puller: createPuller({ engine: createEngine({ docker }) }),

@@ -3,9 +3,10 @@ import type { ReplicaAction } from "@drover/domain/environment/replica-memory";
 import type { Answer } from "../docker/answer.ts";
 import type { PullState } from "../docker/pull-progress.ts";
 import type { Puller } from "../docker/pull.ts";
+import { isOfAnother, isOwn } from "../docker/owner.ts";
 import { replicaLabels } from "../docker/replica-label.ts";
 import type { ServiceEngine } from "../docker/service-engine.ts";
-import { type ContainerRules, planContainer } from "./container.ts";
+import { type ContainerRules, planContainer, withNetworkIds } from "./container.ts";
 import type { Resources } from "./resource.ts";
 
 export interface JobDeps {
@@ -70,7 +71,7 @@ async function createContainer(deps: JobDeps, wanted: WantedReplica): Promise<Jo
   const [ensured, plan] = await Promise.all([resources.ensure(wanted), planContainer(wanted, rules)]);
   if (!plan.ok) return failed(plan.message);
   if (!ensured.ok) return resultOf(ensured, "prepared");
-  const created = await engine.create(plan.name, plan.options);
+  const created = await engine.create(plan.name, withNetworkIds(plan.options, ensured.value));
   if (created.ok) {
     const { id } = created.value;
     const started = await startContainer(deps, wanted, id);
@@ -80,20 +81,19 @@ async function createContainer(deps: JobDeps, wanted: WantedReplica): Promise<Jo
   const found = await engine.inspect(plan.name);
   const labels = found.ok ? (found.value.Config.Labels ?? {}) : {};
   // What it is and what becomes of it the next look at all containers tells.
-  if (labels[replicaLabels.holder] === rules.holder && labels[replicaLabels.replica] === wanted.id) return done;
-  const isUnclear = !found.ok || (labels[replicaLabels.holder] === rules.holder && replicaLabels.replica in labels);
+  if (isOwn(rules, labels) && labels[replicaLabels.replica] === wanted.id) return done;
+  const isUnclear = !found.ok || (isOwn(rules, labels) && replicaLabels.replica in labels);
   if (isUnclear) return { kind: "unknown", message: found.ok ? "Another replica has its name." : found.message };
-  return failed(
-    `The name ${plan.name} is taken by a container that is not this replica's. Remove or rename it: docker rm ${plan.name}.`,
-  );
+  const whose = isOfAnother(rules, labels) ? "of another installation of Drover" : "that is not this replica's";
+  return failed(`The name ${plan.name} is taken by a container ${whose}. Remove or rename it: docker rm ${plan.name}.`);
 }
 
 async function startContainer(deps: JobDeps, wanted: WantedReplica, id: string): Promise<JobResult> {
   const joined = await deps.resources.join(wanted, id);
   const started = joined.ok ? await deps.engine.start(id) : joined;
   if (started.ok) return done;
-  if (started.fault !== "unknown" && /network \S+ not found/i.test(started.message)) {
-    // It knows its network by an id that is no more: only a new container finds the new network of that name.
+  if (started.fault !== "unknown" && /network \S+ (?:not found|is ambiguous)/i.test(started.message)) {
+    // It knows its network by an id that is no more, or by a name that says too little: a new container is told which.
     await deps.engine.remove(id);
   }
   return resultOf(started, "started");

@@ -3,6 +3,7 @@ import type { Log } from "@drover/daemon/log";
 import type { Metrics } from "@drover/daemon/metric";
 import type { Executor } from "@drover/db/client";
 import { report } from "@drover/db/node/replica";
+import type { Owner } from "../docker/owner.ts";
 import type { Puller } from "../docker/pull.ts";
 import { createServiceEngine, type ServiceEngineOptions } from "../docker/service-engine.ts";
 import type { FoundGpu } from "../gpu/found.ts";
@@ -21,8 +22,7 @@ type Values = Pick<
 
 export interface KeeperOptions {
   values: Values;
-  /** The node's name. */
-  holder: string;
+  owner: Owner;
   taskBase: string;
   docker: ServiceEngineOptions["docker"];
   puller: Puller;
@@ -38,7 +38,7 @@ export interface KeeperOptions {
 /** What keeps this node's replicas, and makes their health checks for those who ask. */
 export function createKeeper({
   values,
-  holder,
+  owner,
   taskBase,
   docker,
   puller,
@@ -54,7 +54,7 @@ export function createKeeper({
     engine,
     puller,
     rules: {
-      holder,
+      ...owner,
       taskBase,
       allowedHostPaths: values.mounts ?? [],
       ...(values.secretsDir !== undefined && { secretsDir: values.secretsDir }),

@@ -1,5 +1,6 @@
 import type { WantedReplica } from "@drover/db/node/replica";
 import type { FoundContainer } from "@drover/domain/environment/replica-memory";
+import { isOwn, type Owner, ownerLabels } from "../docker/owner.ts";
 import { replicaLabels } from "../docker/replica-label.ts";
 import type { Inspection, ServiceEngine } from "../docker/service-engine.ts";
 import { readGpuLabel } from "../gpu/device-request.ts";
@@ -14,8 +15,7 @@ export interface Observed extends FoundContainer {
 
 export interface ObserverOptions {
   engine: ServiceEngine;
-  /** The node's name. */
-  holder: string;
+  owner: Owner;
 }
 
 export interface Observer {
@@ -33,14 +33,15 @@ export interface Observer {
 const atOnce = 8;
 
 /** Looks at the engine for containers of replicas. */
-export function createObserver({ engine, holder }: ObserverOptions): Observer {
+export function createObserver({ engine, owner }: ObserverOptions): Observer {
   let known = new Map<string, { state: string; inspection: Inspection }>();
   return {
     async observe({ wanted, touched, isFull }) {
-      const answer = await engine.list([`${replicaLabels.holder}=${holder}`, replicaLabels.replica]);
+      const answer = await engine.list([`${ownerLabels.holder}=${owner.holder}`, replicaLabels.replica]);
       if (!answer.ok) return undefined;
       const next = new Map<string, { state: string; inspection: Inspection }>();
-      const observed = await mapBounded(answer.value, atOnce, async ({ Id: id, State: state, Labels: labels }) => {
+      const own = answer.value.filter(({ Labels: labels }) => isOwn(owner, labels));
+      const observed = await mapBounded(own, atOnce, async ({ Id: id, State: state, Labels: labels }) => {
         // While one is started the engine says nothing else of it, and the others would wait.
         if (state === "created")
           return [{ ...labelled(id, labels), state: "new" as const, inspection: undefined, drift: [] }];

@@ -78,7 +78,7 @@ describe.skipIf(found.missing !== undefined)(`the reconciler on a real engine ${
     const local = want({ service: "local", spec: { image: "drover-absent:1", pull: "never" } });
     reconciler.desire([web, local]);
     await expect.poll(() => [said(web)?.state, said(local)?.state]).toEqual(["failed", "failed"]);
-    await expect.poll(() => said(web)?.message).toMatch(/could not be pulled: .* Tried again 0.4 s after that\.$/);
+    await expect.poll(() => said(web)?.message).toMatch(/could not be pulled: .* Next try in 0.4 s\.$/);
     expect(said(local)?.message).toContain("its service never pulls");
     expect(history.filter(({ replicaId }) => replicaId === web.id).every(({ state }) => state !== "running")).toBe(
       true,

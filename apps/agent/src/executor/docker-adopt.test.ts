@@ -25,7 +25,7 @@ function setup(options: Partial<DockerExecutorOptions> = {}) {
     const folder = await prepareFolder({ base: taskBase }, request);
     const facts = {
       image: testImage,
-      holder: of,
+      owner: { holder: of },
       epoch: "1",
       startedAt: new Date(),
       folder,

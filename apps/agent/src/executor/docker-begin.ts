@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Engine } from "../docker/engine.ts";
 import { label, readTaskLabels } from "../docker/label.ts";
 import { checkMounts } from "../docker/mount.ts";
+import { isOwn, type Owner } from "../docker/owner.ts";
 import type { Puller } from "../docker/pull.ts";
 import { containerName, containerSpec } from "../docker/spec.ts";
 import { createAbsence } from "./absence.ts";
@@ -15,7 +16,7 @@ import { failed, stoppedEarly } from "./outcome.ts";
 export interface BeginDeps {
   engine: Engine;
   puller: Puller;
-  holder: string;
+  owner: Owner;
   epoch: () => string;
   folders: FolderOptions;
   allowedHostPaths: readonly string[];
@@ -42,7 +43,7 @@ export async function beginContainer(deps: BeginDeps, request: RunRequest, conte
   const folder = await prepareFolder(deps.folders, request);
   const spec = containerSpec(request, {
     image: execution.image,
-    holder: deps.holder,
+    owner: deps.owner,
     epoch: deps.epoch(),
     startedAt: new Date(),
     folder,
@@ -124,7 +125,7 @@ async function create(
       case "conflict": {
         const look = await engine.look(name);
         if (look.state === "running" || look.state === "stopped") {
-          if (isOurs(look.labels, request, deps.holder)) return { id: look.id };
+          if (isOurs(look.labels, request, deps.owner)) return { id: look.id };
           return never(
             "start_failed",
             `The name ${name} is taken by a container that is not this attempt's: ${look.id}.`,
@@ -151,12 +152,12 @@ function networkFault(network: string | undefined, allowed: readonly string[]): 
   return `execution.network: expected one of the networks that this node allows (${list}), got ${JSON.stringify(network)}.`;
 }
 
-function isOurs(labels: Record<string, string>, request: RunRequest, holder: string): boolean {
+function isOurs(labels: Record<string, string>, request: RunRequest, owner: Owner): boolean {
   const known = readTaskLabels(labels);
   return (
     known?.taskKey === request.taskKey &&
     known.fence === request.fence &&
-    known.holder === holder &&
+    isOwn(owner, labels) &&
     labels[label.taskId] === request.taskId
   );
 }
@@ -187,7 +188,7 @@ async function discardByName(
 ): Promise<{ outcome: RunOutcome; mayBeLeft: boolean }> {
   const look = await deps.engine.look(containerName(request));
   if (look.state === "unknown") return { outcome, mayBeLeft: true };
-  if (look.state === "missing" || !isOurs(look.labels, request, deps.holder)) return { outcome, mayBeLeft: false };
+  if (look.state === "missing" || !isOurs(look.labels, request, deps.owner)) return { outcome, mayBeLeft: false };
   return discard(deps.engine, look.id, outcome);
 }
 

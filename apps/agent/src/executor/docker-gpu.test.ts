@@ -35,7 +35,14 @@ function setup() {
   const leave = async (request: RunRequest) => {
     if (engine.missing !== undefined) throw new Error(engine.missing);
     const folder = await prepareFolder({ base: taskBase }, request);
-    const facts = { image: testImage, holder, epoch: "1", startedAt: new Date(), folder, workDir: "/workspace" };
+    const facts = {
+      image: testImage,
+      owner: { holder },
+      epoch: "1",
+      startedAt: new Date(),
+      folder,
+      workDir: "/workspace",
+    };
     const spec = containerSpec(request, { ...facts, mounts: [], defaultPids: 64 });
     const container = await engine.docker.createContainer({ ...spec, name: containerName(request) });
     await container.start();

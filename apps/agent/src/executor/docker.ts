@@ -6,6 +6,7 @@ import type { Answer } from "../docker/answer.ts";
 import { connect } from "../docker/connect.ts";
 import { createEngine } from "../docker/engine.ts";
 import { label, readTaskLabels } from "../docker/label.ts";
+import { isOwn, type Owner } from "../docker/owner.ts";
 import { createPuller, type Puller } from "../docker/pull.ts";
 import { readGpuLabel } from "../gpu/device-request.ts";
 import { createAbsence } from "./absence.ts";
@@ -20,9 +21,7 @@ import { gpuMismatch } from "./gpu-mismatch.ts";
 import { graceOf } from "./grace.ts";
 import { failed } from "./outcome.ts";
 
-export interface DockerExecutorOptions {
-  /** The node's name: whose containers these are. */
-  holder: string;
+export interface DockerExecutorOptions extends Owner {
   /** The node's current epoch. */
   epoch: () => string;
   /** Where the attempts' folders are made; the same path on the engine's host. */
@@ -58,6 +57,7 @@ export interface DockerExecutorOptions {
 /** Runs tasks in containers. What it remembers lies in the containers' labels, so that it survives a restart. */
 export function createDockerExecutor({
   holder,
+  installation,
   epoch,
   taskBase,
   host,
@@ -80,6 +80,7 @@ export function createDockerExecutor({
   const docker = connect({ ...(host === undefined ? {} : { host }), ...(certPath === undefined ? {} : { certPath }) });
   const engine = createEngine({ docker, callTimeoutMs: callTimeoutSeconds * 1000 });
   const owner = ownerOf(user);
+  const self: Owner = { holder, installation };
   const deps: BeginDeps & DockerRunOptions["deps"] = {
     engine,
     puller:
@@ -89,7 +90,7 @@ export function createDockerExecutor({
         progressTimeoutMs: pullProgressTimeoutSeconds * 1000,
         timeoutMs: pullTimeoutSeconds * 1000,
       }),
-    holder,
+    owner: self,
     epoch,
     folders: { base: resolve(taskBase), ...(owner === undefined ? {} : { owner }) },
     allowedHostPaths,
@@ -111,7 +112,10 @@ export function createDockerExecutor({
     void run.outcome.finally(() => live.delete(key));
     return run;
   };
-  const listOwn = (): ReturnType<typeof engine.list> => engine.list([`${label.holder}=${holder}`, label.task]);
+  const listOwn: () => ReturnType<typeof engine.list> = async () => {
+    const answer = await engine.list([`${label.holder}=${holder}`, label.task]);
+    return answer.ok ? { ...answer, value: answer.value.filter(({ Labels }) => isOwn(self, Labels)) } : answer;
+  };
 
   return {
     name: "docker",

@@ -1,9 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { findMarked, isGroupAlive, signal } from "./process-table.ts";
+import type { Owner } from "../docker/owner.ts";
+import { findMarked, isGroupAlive, type OwnerMarker, signal } from "./process-table.ts";
 
-export interface RunMarker {
-  holder: string;
+export interface RunMarker extends OwnerMarker {
   run: string;
+}
+
+/** How an owner's processes are found now. */
+export function markerOf({ holder, installation }: Owner): OwnerMarker {
+  return { holder, installation: installation?.() };
 }
 
 const pollMs = 20;

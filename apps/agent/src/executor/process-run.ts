@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { once } from "node:events";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Owner } from "../docker/owner.ts";
 import { gpuEnvironment } from "../gpu/device-request.ts";
 import type { Capture } from "./capture.ts";
 import { createCapture } from "./capture.ts";
@@ -16,14 +17,14 @@ import { folderOf, prepareFolder } from "./folder.ts";
 import { failed, settle, stoppedEarly } from "./outcome.ts";
 import { collectOutputs } from "./output.ts";
 import type { RunMarker } from "./process-end.ts";
-import { isRunAlive, killRun, signalRun } from "./process-end.ts";
+import { isRunAlive, killRun, markerOf, signalRun } from "./process-end.ts";
 import type { LimitTool } from "./process-limit.ts";
 import { findProgram, limitCommand } from "./process-limit.ts";
 import { callAfter } from "./timer.ts";
 
 export interface ProcessRunDeps {
   enabled: boolean;
-  holder: string;
+  owner: Owner;
   folders: FolderOptions;
   path: string;
   lang: string;
@@ -85,7 +86,7 @@ async function run(
   const startedAtMs = performance.now();
   const child = await launch(deps, request, folder);
   if ("problem" in child) return failed("start_failed", child.problem);
-  const marker = { holder: deps.holder, run: claimKey(request) };
+  const marker = { ...markerOf(deps.owner), run: claimKey(request) };
   const closed = forward(child, capture);
   const callOff = callAfter(request.timeoutSeconds * 1000, () => stopping.abort("timeout"));
   const stopReason = await awaitEnd(deps, child, marker, stopping.signal);
@@ -121,7 +122,7 @@ async function launch(
     HOME: folder,
     LANG: deps.lang,
     TMPDIR: temporary,
-    ...taskEnvironment(request, { workDir: folder, holder: deps.holder }),
+    ...taskEnvironment(request, { workDir: folder, owner: deps.owner }),
     ...((request.gpus !== undefined || deps.hasGpus()) && gpuEnvironment(request.gpus ?? [])),
   };
   const [name = "", ...args] = execution.command;

@@ -9,12 +9,18 @@ export interface MarkedProcess {
   startedAt: Date;
 }
 
+/** Whose processes are looked for. */
+export interface OwnerMarker {
+  holder: string;
+  installation?: string | undefined;
+}
+
 /**
  * Finds the processes of runs by the environment they were started with: it is inherited by whatever they
  * start, also across setsid. A task that clears its environment on purpose hides what it starts then.
  * Reading the whole table of 120 processes takes 0.7 ms.
  */
-export function findMarked(wanted: { holder: string; run?: string }): MarkedProcess[] {
+export function findMarked(wanted: OwnerMarker & { run?: string }): MarkedProcess[] {
   const found: MarkedProcess[] = [];
   for (const pid of processIds()) {
     const environment = pid === ownPid ? "" : read(`/proc/${pid}/environ`);
@@ -22,6 +28,9 @@ export function findMarked(wanted: { holder: string; run?: string }): MarkedProc
     const variables = new Map(environment.split("\0").map((pair) => cut(pair)));
     const run = variables.get("DROVER_RUN");
     const holder = variables.get("DROVER_HOLDER");
+    // What names no installation was started by an agent that knew none.
+    const installation = variables.get("DROVER_INSTALLATION") || undefined;
+    if (installation !== undefined && installation !== wanted.installation) continue;
     if (run === undefined || holder !== wanted.holder || (wanted.run !== undefined && run !== wanted.run)) continue;
     const facts = readStat(pid);
     if (facts !== undefined && !facts.isZombie) found.push({ pid, run, holder, startedAt: facts.startedAt });

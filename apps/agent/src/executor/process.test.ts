@@ -63,6 +63,7 @@ describe("process executor", () => {
       [
         "DROVER_ATTEMPT",
         "DROVER_HOLDER",
+        "DROVER_INSTALLATION",
         "DROVER_PAYLOAD_PATH",
         "DROVER_RUN",
         "DROVER_TASK_ID",

@@ -4,16 +4,15 @@ import type { Run, TaskExecutor } from "./executor.ts";
 import { claimKey } from "./executor.ts";
 import { sweepFolders } from "./folder.ts";
 import { graceOf } from "./grace.ts";
-import { killRun } from "./process-end.ts";
+import type { Owner } from "../docker/owner.ts";
+import { killRun, markerOf } from "./process-end.ts";
 import { describeLimits, findLimitTool } from "./process-limit.ts";
 import { startProcessRun } from "./process-run.ts";
 import { findMarked } from "./process-table.ts";
 
-export interface ProcessExecutorOptions {
+export interface ProcessExecutorOptions extends Owner {
   /** The operator's consent: processes are not isolated from the host. */
   enabled: boolean;
-  /** The node's name: whose processes these are. */
-  holder: string;
   /** Where the attempts' folders are made. */
   taskBase: string;
   /** The tasks' PATH; the agent's own environment is never passed on. */
@@ -37,6 +36,7 @@ const killLeftoverMs = 2000;
 export function createProcessExecutor({
   enabled,
   holder,
+  installation,
   taskBase,
   path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   lang = "C.UTF-8",
@@ -48,10 +48,11 @@ export function createProcessExecutor({
   hasGpus = () => false,
 }: ProcessExecutorOptions): TaskExecutor {
   const limitTool = findLimitTool(path);
+  const self: Owner = { holder, installation };
   const folders = { base: resolve(taskBase), ...(owner === undefined ? {} : { owner }) };
   const deps = {
     enabled,
-    holder,
+    owner: self,
     folders,
     path,
     lang,
@@ -62,9 +63,11 @@ export function createProcessExecutor({
   const live = new Map<string, Run>();
 
   const killLeftovers = async (isLeftover: (run: string, startedAt: Date) => boolean): Promise<string[]> => {
-    const marked = findMarked({ holder }).filter(({ run, startedAt }) => !live.has(run) && isLeftover(run, startedAt));
+    const marked = findMarked(markerOf(self)).filter(
+      ({ run, startedAt }) => !live.has(run) && isLeftover(run, startedAt),
+    );
     const runs = [...new Set(marked.map(({ run }) => run))];
-    const isGone = await Promise.all(runs.map((run) => killRun({ holder, run }, undefined, killLeftoverMs)));
+    const isGone = await Promise.all(runs.map((run) => killRun({ ...markerOf(self), run }, undefined, killLeftoverMs)));
     return runs.filter((_, index) => isGone[index]);
   };
 

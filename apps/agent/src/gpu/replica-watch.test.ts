@@ -35,7 +35,7 @@ async function setup(nvidiaSmi: string) {
     log,
   });
   const look = async () => (await engine.look(container.id)).state;
-  return { host, watch, look, round: createReplicaWatch({ engine, holder, watch, log }) };
+  return { host, watch, look, round: createReplicaWatch({ engine, owner: { holder }, watch, log }) };
 }
 
 describe.skipIf(found.missing !== undefined)(`the watch over replicas with GPUs ${found.missing ?? ""}`, () => {

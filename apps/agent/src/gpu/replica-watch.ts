@@ -1,14 +1,14 @@
 import type { Log } from "@drover/daemon/log";
 import type { Engine } from "../docker/engine.ts";
 import { label } from "../docker/label.ts";
+import { isOwn, type Owner } from "../docker/owner.ts";
 import { replicaLabels } from "../docker/replica-label.ts";
 import { readGpuLabel } from "./device-request.ts";
 import type { GpuHold, GpuWatch } from "./watch.ts";
 
 export interface ReplicaWatchOptions {
   engine: Pick<Engine, "list" | "runInside" | "remove">;
-  /** The node's name. */
-  holder: string;
+  owner: Owner;
   watch: Pick<GpuWatch, "hold" | "probe">;
   log: Log;
 }
@@ -18,12 +18,13 @@ export interface ReplicaWatchOptions {
  * lost the way to its GPU is removed: its replica is wanted, and made anew. Where the GPU itself is lost the container
  * stays until its replica is moved.
  */
-export function createReplicaWatch({ engine, holder, watch, log }: ReplicaWatchOptions): () => Promise<void> {
+export function createReplicaWatch({ engine, owner, watch, log }: ReplicaWatchOptions): () => Promise<void> {
   const holds = new Map<string, GpuHold>();
   return async () => {
-    const answer = await engine.list([`${label.holder}=${holder}`, replicaLabels.replica, label.gpus]);
+    const answer = await engine.list([`${label.holder}=${owner.holder}`, replicaLabels.replica, label.gpus]);
     if (answer.ok) {
-      const running = new Map(answer.value.filter(({ State }) => State === "running").map((one) => [one.Id, one]));
+      const own = answer.value.filter(({ State, Labels }) => State === "running" && isOwn(owner, Labels));
+      const running = new Map(own.map((one) => [one.Id, one]));
       for (const [id, hold] of holds) {
         if (running.has(id)) continue;
         hold.release();
