@@ -129,6 +129,29 @@ services:
     );
   });
 
+  it("is no workflow, which is told once", () => {
+    const reading = readEnvironment({ text: "drover: workflow/v1\nname: x\nsteps: { a: { value: 1 } }\n" });
+    expect(reading).toMatchObject({
+      faults: [
+        {
+          line: 1,
+          column: 9,
+          message: "Expected an environment, got a workflow (workflow/v1).",
+          hint: 'Check it with "drover workflow validate".',
+        },
+      ],
+    });
+    expect(reading).not.toHaveProperty("faults.1");
+  });
+
+  it("has one fault for one misspelt key, and shows all keys of a service where none is like it", () => {
+    expect(faultsOf(around("imgae: redis"))).toEqual(['5:5 Expected a key of a service, got "imgae".']);
+    const reading = readEnvironment({ text: around("image: redis", "colour: red") });
+    expect(reading).toMatchObject({
+      faults: [{ hint: expect.stringMatching(/^Known: image, .*drift, labels\.$/) as string }],
+    });
+  });
+
   it("needs a service, and at most a hundred", () => {
     expect(faultsOf("drover: environment/v1\nname: x\nservices: {}\n")).toEqual([
       "3:11 Expected at least one service, got none.",

@@ -5,6 +5,7 @@ import { readObject } from "@drover/document/source/object";
 import { createLines } from "@drover/document/source/position";
 import { createReport } from "@drover/document/source/report";
 import { readText } from "@drover/document/source/text";
+import { fieldOf } from "@drover/document/source/value";
 import { compileEnvironment } from "./environment.ts";
 
 export interface EnvironmentSource {
@@ -21,11 +22,23 @@ export type EnvironmentReading =
 export function readEnvironment({ text, json }: EnvironmentSource): EnvironmentReading {
   const report = createReport(text === undefined ? undefined : createLines(text));
   const document = text === undefined ? readObject(json ?? null, report) : readText(text, report, "an environment");
+  const kind = document && fieldOf(document, "drover");
+  if (kind !== undefined && isWorkflow(kind.json)) {
+    report.add(kind, `Expected an environment, got a workflow (${String(kind.json)}).`, { hint: otherHint });
+    return { faults: report.faults };
+  }
   const declaration = document && compileEnvironment(document, report);
   const { faults, warnings } = report;
   if (declaration !== undefined && faults.length === 0) return { declaration, warnings };
   return { faults: faults.length > 0 ? faults : [unexplained] };
 }
+
+/** What every line of it is wrong for has but one cause. */
+function isWorkflow(kind: Json): boolean {
+  return typeof kind === "string" && kind.startsWith("workflow/");
+}
+
+const otherHint = 'Check it with "drover workflow validate".';
 
 const unexplained: Fault = {
   message: "Expected an environment, got a document that is none.",

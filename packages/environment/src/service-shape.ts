@@ -2,6 +2,7 @@ import type { DisconnectPolicy, EnvValue } from "@drover/domain/environment/decl
 import { byKind, list, named, record } from "@drover/document/shape/record";
 import { documented, flag, mapped, number, placed, text, word, type Read } from "@drover/document/shape/shape";
 import { duration } from "@drover/document/shape/unit";
+import { similarTo } from "@drover/document/source/fault";
 import { command } from "./shape/command.ts";
 import { health } from "./shape/health.ts";
 import { image } from "./shape/image.ts";
@@ -137,7 +138,10 @@ const serviceRecord = record({
 export const service: typeof serviceRecord = {
   schema: { ...serviceRecord.schema, required: ["image"] },
   read(value, report) {
-    if (value.fields !== undefined && !value.fields.has("image"))
+    const { fields } = value;
+    // One slip is one fault, and that of a misspelt key is told below.
+    const isMisspelt = [...(fields?.keys() ?? [])].some((key) => similarTo(key, ["image"]) !== undefined);
+    if (fields !== undefined && !isMisspelt)
       report.add(value, 'Expected "image" in a service, got nothing.');
     return serviceRecord.read(value, report);
   },

@@ -16,7 +16,6 @@ describe("a service", () => {
       'Expected the name of a variable: letters, digits and _, got "1B".',
       'Expected the name of a secret: letters, digits, _, . and -, got "../x".',
       'Expected a key of a secret, got "secrt".',
-      'Expected "secret" in a secret, got nothing.',
     ]);
   });
 
@@ -169,6 +168,10 @@ describe("a service", () => {
       gpus: { count: 1, share: "mig", profile: "1g.10gb", model: "H100", class: "fast", memoryMib: 9728 },
     });
     expect(serviceOf("resources: { gpus: 0 }").resources).toEqual({});
+    // None of a kind would mean nothing.
+    expect(messagesOf("resources: { gpus: { share: mig, count: 0 } }")).toEqual([
+      "Expected a whole number from 1 to 64, got 0.",
+    ]);
     expect(serviceOf("restart: on-failure").restart).toMatchObject({ when: "on-failure" });
     expect(serviceOf("restart: { maxRestarts: 3, baseDelay: 40s }").restart).toEqual({
       when: "always",

@@ -10,6 +10,11 @@ export function recogniseFormat(document: Value, report: Report): WorkflowFormat
     report.add(document, `Expected a workflow (an object), got ${describe(document.json)}.`, { hint });
     return undefined;
   }
+  const kind = fields.get("drover")?.value;
+  if (kind !== undefined && String(kind.json).startsWith("environment/")) {
+    report.add(kind, `Expected a workflow, got an environment (${String(kind.json)}).`, { hint: otherHint });
+    return undefined;
+  }
   if (fields.has("drover")) return "drover";
   if (fields.has("schema_version")) return "configurable-agents";
   if (fields.has("agents")) return "agent-orchestration-engine";
@@ -18,5 +23,7 @@ export function recogniseFormat(document: Value, report: Report): WorkflowFormat
   report.add(first?.key ?? document, "Expected a workflow of a known format, got none of their keys.", { hint });
   return undefined;
 }
+
+const otherHint = 'Check it with "drover env validate".';
 
 const hint = `Begin with "drover: ${formatName}"; known are also nodes with edges, schema_version with flow, and agents.`;

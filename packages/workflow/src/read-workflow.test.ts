@@ -29,6 +29,12 @@ describe("the format of a document", () => {
     ]);
   });
 
+  it("is none of an environment, which is told once", () => {
+    expect(faultsOf("drover: environment/v1\nname: x\nservices: { a: { image: redis } }\n")).toEqual([
+      "1:9 Expected a workflow, got an environment (environment/v1).",
+    ]);
+  });
+
   it("of an object is read the same, with paths instead of lines", () => {
     const json = JSON.parse(readExample("review.json")) as Json;
     expect(readWorkflow({ json })).toEqual(readWorkflow({ text: readExample("review.json") }));

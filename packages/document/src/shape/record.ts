@@ -1,4 +1,4 @@
-import { quote, suggest } from "../source/fault.ts";
+import { quote, similarTo, suggest } from "../source/fault.ts";
 import type { Report } from "../source/report.ts";
 import type { Value } from "../source/value.ts";
 import { refuse, type Read, type Shape } from "./shape.ts";
@@ -39,7 +39,7 @@ export function record<R extends Shapes = NoShapes, O extends Shapes = NoShapes>
     read(value, report) {
       const fields = fieldsOf(value, report, rule.name);
       if (fields === undefined) return undefined;
-      if (!isOpen) refuseUnknown(value, report, Object.keys(shapes), rule);
+      const meant = isOpen ? [] : refuseUnknown(value, report, Object.keys(shapes), rule);
       const entries: [string, unknown][] = [];
       for (const [key, shape] of Object.entries(shapes)) {
         const field = fields.get(key)?.value;
@@ -48,9 +48,8 @@ export function record<R extends Shapes = NoShapes, O extends Shapes = NoShapes>
         if (read !== undefined) entries.push([key, read]);
         else if (key in required) entries.push([key, broken]);
       }
-      return complete(Object.fromEntries(entries), value, report, Object.keys(required), rule.name) as
-        | RecordOf<R, O>
-        | undefined;
+      const needed = { required: Object.keys(required), meant, name: rule.name };
+      return complete(Object.fromEntries(entries), value, report, needed) as RecordOf<R, O> | undefined;
     },
   };
 }
@@ -122,19 +121,33 @@ function fieldsOf(value: Value, report: Report, name: string): Value["fields"] {
   return value.fields ?? refuse(value, report, name === "an object" ? name : `${name} (an object)`);
 }
 
+/** Answers which keys were meant by those that are misspelt. */
 function refuseUnknown(
   { fields }: Value,
   report: Report,
   known: readonly string[],
   { name, refused = {} }: { name: string; refused?: Readonly<Record<string, string>> },
-): void {
+): string[] {
+  const meant: string[] = [];
   for (const [key, field] of fields ?? []) {
     if (known.includes(key)) continue;
     const why = Object.hasOwn(refused, key) ? refused[key] : undefined;
     if (why !== undefined)
       report.add(field.key, `${quote(key)} is not built: ${why}`, { hint: `Take ${quote(key)} out.` });
-    else report.add(field.key, `Expected a key of ${name}, got ${quote(key)}.`, () => suggest(key, known));
+    else {
+      report.add(field.key, `Expected a key of ${name}, got ${quote(key)}.`, () => suggest(key, known));
+      const similar = similarTo(key, known);
+      if (similar !== undefined) meant.push(similar);
+    }
   }
+  return meant;
+}
+
+interface Needed {
+  required: readonly string[];
+  /** Those that a misspelt key stands for: one fault for one slip. */
+  meant: readonly string[];
+  name: string;
 }
 
 /** Required keys must be there, whole or broken; nothing comes of a record with a broken one. */
@@ -142,11 +155,11 @@ function complete(
   entries: Record<string, unknown>,
   value: Value,
   report: Report,
-  required: readonly string[],
-  name: string,
+  { required, meant, name }: Needed,
 ): Record<string, unknown> | undefined {
   const missing = required.filter((key) => !Object.hasOwn(entries, key));
-  for (const key of missing) report.add(startOf(value), `Expected ${quote(key)} in ${name}, got nothing.`);
+  for (const key of missing.filter((one) => !meant.includes(one)))
+    report.add(startOf(value), `Expected ${quote(key)} in ${name}, got nothing.`);
   return missing.length > 0 || Object.values(entries).includes(broken) ? undefined : entries;
 }
 

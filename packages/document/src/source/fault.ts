@@ -34,13 +34,21 @@ export function quote(text: string): string {
 
 /** `Did you mean "extract"?`, or else which words there are. */
 export function suggest(word: string, known: readonly string[]): { hint?: string } {
-  // More than two letters off is not similar, so length alone leaves most of a large workflow out.
-  const near = known.filter(({ length }) => Math.abs(length - word.length) <= 2).slice(0, 500);
-  const meant = word.length > 100 ? undefined : findSimilar(word, near);
+  const meant = similarTo(word, known);
   if (meant !== undefined) return { hint: `Did you mean ${quote(meant)}?` };
   if (known.length === 0) return {};
-  const others = known.length > 20 ? ` and ${known.length - 20} others` : "";
-  return { hint: `Known: ${known.slice(0, 20).map(short).join(", ")}${others}.` };
+  const others = known.length > maxKnown ? ` and ${known.length - maxKnown} others` : "";
+  return { hint: `Known: ${known.slice(0, maxKnown).map(short).join(", ")}${others}.` };
+}
+
+/** All keys of the largest record there is; names of the user's may be many more. */
+const maxKnown = 40;
+
+/** The word that was probably meant by one that is not known. */
+export function similarTo(word: string, known: readonly string[]): string | undefined {
+  // More than two letters off is not similar, so length alone leaves most of a large workflow out.
+  const near = known.filter(({ length }) => Math.abs(length - word.length) <= 2).slice(0, 500);
+  return word.length > 100 ? undefined : findSimilar(word, near);
 }
 
 /** Words as in `a, b or c`. */

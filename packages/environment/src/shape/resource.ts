@@ -25,7 +25,7 @@ export function resources(): Shape<ServiceResources> {
 const gpuRecord = record({
   name: "a request of GPUs",
   optional: {
-    count: number({ min: 0, max: 64, whole: true }),
+    count: documented(number({ min: 1, max: 64, whole: true }), "How many; 1."),
     share: documented(
       word(["whole", "mig", "shared"]),
       "whole: nobody else uses them; mig: slices; shared: a place on a GPU that several use.",
