@@ -7,6 +7,7 @@ import { globalVariables } from "./global.ts";
 import { renderHelp } from "./help.ts";
 import { createOutput, type Output } from "./output.ts";
 import { type Parsed, parseCommandLine } from "./parse.ts";
+import { sayFault } from "./say-fault.ts";
 import type { World } from "./world.ts";
 
 /** Runs one command line and says what to exit with; it never throws. */
@@ -23,7 +24,7 @@ export async function runDrover(world: World): Promise<ExitCode> {
     return 0;
   } catch (error) {
     const fault = toFault(error, { address: "", commandName: "" });
-    complain(output, fault);
+    sayFault(output, fault);
     return exitCodeOf(fault.reason);
   }
 }
@@ -58,7 +59,7 @@ async function runCommand(
       deadline?.aborted === true && !isDeadline(error)
         ? deadlineFault(deadlineMs)
         : toFault(error, { address, commandName: command.name });
-    complain(output, fault);
+    sayFault(output, fault);
     return exitCodeOf(fault.reason);
   }
 }
@@ -71,16 +72,4 @@ function deadlineFault(deadlineMs: number | undefined): DroverError {
   return new DroverError("deadline", `The deadline of ${(deadlineMs ?? 0) / 1000} s passed before this was done.`, {
     hint: "the same with a longer --deadline",
   });
-}
-
-function complain(output: Output, { reason, message, facts }: DroverError): void {
-  if (output.isJson) {
-    const { fields, hint } = facts;
-    return output.complain(
-      JSON.stringify({ error: { reason, message, ...(fields && { fields }), ...(hint && { try: hint }) } }),
-    );
-  }
-  output.complain(`${output.paintError("Error:", "red")} ${message}`);
-  for (const { field, message: fault } of facts.fields ?? []) output.complain(`  ${field}: ${fault}`);
-  if (facts.hint) output.complain(`${output.paintError("Try:", "bold")} ${facts.hint}`);
 }
