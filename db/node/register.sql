@@ -35,7 +35,7 @@ begin
   if pg_has_role(session_user, 'drover_agent', 'member') and not pg_has_role(session_user, current_user, 'member') then
     -- A node's login: the row exists since its join, and nothing but facts may change.
     update drover.holder h
-       set epoch = h.epoch + 1, state = case when h.drain_requested_at is null then 'ready' else 'draining' end, lost_at = null, executors = p_executors, task_types = p_task_types, slots = p_slots, facts = p_facts,
+       set epoch = h.epoch + 1, state = case when h.drain_requested_at is null then 'ready' else 'draining' end, lost_at = null, executors = p_executors, task_types = p_task_types, slots = drover.sane_slots(p_slots), facts = drover.sane_facts(p_facts),
            version = p_version
      where h.login = session_user and h.kind = p_kind and h.name = p_name and h.removed_at is null
     returning * into holder;
@@ -47,7 +47,7 @@ begin
       space_id := drover.node_namespace(space_id, p_name);
     end if;
     insert into drover.holder as h (namespace_id, kind, name, executors, task_types, classes, slots, facts, version, epoch)
-    values (space_id, p_kind, p_name, p_executors, p_task_types, p_classes, p_slots, p_facts, p_version, 1)
+    values (space_id, p_kind, p_name, p_executors, p_task_types, p_classes, drover.sane_slots(p_slots), drover.sane_facts(p_facts), p_version, 1)
     on conflict on constraint holder_name_is_unique do update
        set epoch = h.epoch + 1, state = case when h.drain_requested_at is null then 'ready' else 'draining' end, lost_at = null,
            removed_at = null, executors = excluded.executors, task_types = excluded.task_types,
@@ -134,7 +134,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform drover.authorize(p_holder_id);
-  update drover.holder h set executors = p_executors, slots = p_slots, facts = p_facts
+  update drover.holder h set executors = p_executors, slots = drover.sane_slots(p_slots), facts = drover.sane_facts(p_facts)
    where h.id = p_holder_id and h.epoch = p_epoch;
   return found;
 end $$;

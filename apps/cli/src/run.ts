@@ -1,3 +1,4 @@
+import { deadlineAfter } from "@drover/daemon/deadline";
 import { DroverError } from "@drover/domain/error";
 import { commands } from "./catalog.ts";
 import { createApiClient, parseAddress } from "./client.ts";
@@ -40,7 +41,7 @@ async function runCommand(
   const address = parseAddress(globals.address ?? setting("DROVER_ADDRESS") ?? "");
   const namespace = globals.namespace ?? setting("DROVER_NAMESPACE") ?? "";
   const deadlineMs = globals.deadline;
-  const deadline = deadlineMs === undefined ? undefined : AbortSignal.timeout(deadlineMs);
+  const deadline = deadlineMs === undefined ? undefined : deadlineAfter(deadlineMs);
   const signal = deadline === undefined ? stop : AbortSignal.any([stop, deadline]);
   const client = createApiClient({
     connect,

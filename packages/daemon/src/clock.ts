@@ -17,8 +17,8 @@ export const systemClock: Clock = {
   },
 };
 
-// Node fires a timer beyond 31 bits after 1 ms instead of waiting for it.
-const longestTimerMs = 2 ** 31 - 1;
+/** Node fires a timer beyond 31 bits after 1 ms instead of waiting for it. */
+export const longestTimerMs = 2 ** 31 - 1;
 
 /** Waits, unless the signal aborts first: then rejects with its reason. */
 export function pause({

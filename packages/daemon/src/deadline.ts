@@ -1,4 +1,5 @@
 import { DroverError } from "@drover/domain/error";
+import { longestTimerMs } from "./clock.ts";
 
 /** Waits for the work, but not past the deadline: then it rejects with reason `deadline`, naming what was awaited. */
 export async function within<T>(
@@ -32,4 +33,9 @@ export function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+/** A signal that aborts after so long; one beyond what a timer can take aborts after 24 days. */
+export function deadlineAfter(ms: number): AbortSignal {
+  return AbortSignal.timeout(Math.min(longestTimerMs, Math.max(0, Math.ceil(ms))));
 }

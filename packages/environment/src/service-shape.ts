@@ -124,7 +124,7 @@ const serviceRecord = record({
     placement,
     update,
     onDisconnect: documented(onDisconnect, "On a node that cannot reach the database: keep, replace, {stopAfter: 5m}."),
-    stopGrace: documented(duration({ min: 0 }), "From SIGTERM to SIGKILL; 10 s."),
+    stopGrace: documented(duration({ min: 0, upTo: "a day" }), "From SIGTERM to SIGKILL; 10 s."),
     user: byKind({ text: userText, number: mapped(number({ min: 0, max: 4_294_967_294, whole: true }), String) }),
     workingDir: absolutePath(),
     readOnlyRoot: flag(),
@@ -141,8 +141,7 @@ export const service: typeof serviceRecord = {
     const { fields } = value;
     // One slip is one fault, and that of a misspelt key is told below.
     const isMisspelt = [...(fields?.keys() ?? [])].some((key) => similarTo(key, ["image"]) !== undefined);
-    if (fields !== undefined && !isMisspelt)
-      report.add(value, 'Expected "image" in a service, got nothing.');
+    if (fields !== undefined && !isMisspelt) report.add(value, 'Expected "image" in a service, got nothing.');
     return serviceRecord.read(value, report);
   },
 };

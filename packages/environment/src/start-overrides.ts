@@ -3,7 +3,7 @@ import { quote, suggest } from "@drover/document/source/fault";
 import { findService } from "./built-in.ts";
 import { hostPortConflicts } from "./check/host-port.ts";
 import { applyOverrides, isCheckUrl, unknownService, type ServiceOverride } from "./override.ts";
-import { isImage } from "./shape/image.ts";
+import { isImage } from "@drover/domain/image-name";
 import { readPort } from "./shape/port.ts";
 import { variableName } from "./shape/scalar.ts";
 

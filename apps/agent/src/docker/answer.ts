@@ -1,3 +1,4 @@
+import { deadlineAfter } from "@drover/daemon/deadline";
 /** What the engine answered. `unknown`: no answer came, so nothing may be concluded from it. */
 export type Answer<T> = { ok: true; value: T } | { ok: false; fault: EngineFault; message: string };
 
@@ -10,7 +11,7 @@ export type EngineFault =
 
 /** Makes one call to the engine that ends within the time, whatever the engine does. */
 export async function ask<T>(timeoutMs: number, call: (signal: AbortSignal) => Promise<T>): Promise<Answer<T>> {
-  const signal = AbortSignal.timeout(timeoutMs);
+  const signal = deadlineAfter(timeoutMs);
   const late = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(new Error(`The engine did not answer within ${timeoutMs} ms.`)), {
       once: true,

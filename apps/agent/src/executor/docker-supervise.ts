@@ -1,3 +1,4 @@
+import { deadlineAfter } from "@drover/daemon/deadline";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Engine } from "../docker/engine.ts";
 import type { StoppedLook } from "../docker/look.ts";
@@ -97,6 +98,6 @@ async function isShutdown(engine: Engine, look: StoppedLook): Promise<boolean> {
 }
 
 async function awaitEnd(engine: Engine, id: string, ms: number, stopping?: AbortSignal): Promise<void> {
-  const over = AbortSignal.timeout(Math.max(1, Math.ceil(ms)));
+  const over = deadlineAfter(Math.max(1, ms));
   await engine.awaitEnd(id, stopping === undefined ? over : AbortSignal.any([over, stopping]));
 }

@@ -1,6 +1,7 @@
 import { findAmdGpus } from "./amd.ts";
 import { canonicalBusId, type FoundGpu, type GpuInventory, type VendorAnswer } from "./found.ts";
 import { findNvidiaGpus } from "./nvidia.ts";
+import { plausibleGpus } from "./plausible.ts";
 import { createProgram, type RunProgram } from "./program.ts";
 import { share, type SharingRule } from "./sharing.ts";
 import { readXids } from "./xid.ts";
@@ -41,9 +42,10 @@ export function createGpuFinder({
       findAmdGpus({ run: runRocmSmi, root }),
     ]);
     const withXids = nvidia.gpus.length > 0 ? await markXids(nvidia.gpus, runKernelLog) : [];
-    const problem = [...nvidia.problems, ...amd.problems].join(" ");
+    const { gpus, problems } = plausibleGpus([...withXids, ...amd.gpus]);
+    const problem = [...nvidia.problems, ...amd.problems, ...problems].join(" ");
     return {
-      gpus: [...withXids, ...amd.gpus].map((gpu) => share(gpu, sharing)),
+      gpus: gpus.map((gpu) => share(gpu, sharing)),
       ...(problem !== "" && { problem }),
       unlisted: [...unlistedVendor("nvidia", nvidia), ...unlistedVendor("amd", amd)],
       troubles: [...nvidia.troubles, ...amd.troubles],

@@ -1,4 +1,5 @@
 import type { NodeReply, NodeRequestSpec } from "@drover/db/node/replica";
+import { isImage } from "@drover/domain/image-name";
 import type { PullState } from "../docker/pull-progress.ts";
 import type { Puller } from "../docker/pull.ts";
 import type { ServiceEngine } from "../docker/service-engine.ts";
@@ -23,6 +24,11 @@ export async function sendPulls(
 ): Promise<void> {
   const latest = createLatest<ImagePull>({ send: (pull) => send({ pull }) });
   await mapBounded([...new Set(images)], atOnce, async (image) => {
+    if (!isImage(image)) {
+      const message = "Expected the name of an image, such as redis:7-alpine.";
+      await latest.put(image, { image, status: "error", current: 0, total: 0, percent: 0, message });
+      return;
+    }
     let last: PullState = { phase: "downloading", currentBytes: 0, totalBytes: 0 };
     let percent = 0;
     const tell = (state: PullState) => {
@@ -51,7 +57,9 @@ export async function sendPulls(
 
 function explain(message: string, isHere: boolean, isLocal: boolean): string {
   if (!isHere) return message;
-  const here = isLocal ? "The node has this image from elsewhere, and keeps it." : "The node has an older one.";
+  const here = isLocal
+    ? "The node has this image from elsewhere, and keeps it."
+    : "The node has one of this name, and keeps it.";
   return `${message.replace(/\.$/, "")}. ${here}`;
 }
 

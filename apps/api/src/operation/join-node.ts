@@ -24,7 +24,7 @@ export async function joinNode(
   nodeDatabaseUrl(databaseUrl, { login: "node", password });
   const login = await deps.db.transaction(async (tx) => {
     const taken = await takeJoinToken(tx, hash, name);
-    if (taken === undefined) throw await refusal(deps, hash, name);
+    if (taken === undefined) return undefined;
     const { namespace_id: namespaceId, labels, taints } = taken;
     const isForName = taken.node_name !== null;
     const holderId = await claimNodeName(tx, namespaceId, { name, labels, taints, isForName });
@@ -33,6 +33,8 @@ export async function joinNode(
     await tellJoined(tx, taken, { holderId, name });
     return made;
   });
+  // Asked outside the transaction: one that waits for a second connection of its pool may wait for itself.
+  if (login === undefined) throw await refusal(deps, hash, name);
   return { databaseUrl: nodeDatabaseUrl(databaseUrl, { login, password }) };
 }
 

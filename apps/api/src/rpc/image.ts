@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type EngineNode, listEngineNodes } from "@drover/db/query/node-request";
 import { DroverError } from "@drover/domain/error";
+import { isImage } from "@drover/domain/image-name";
 import { type NodeService, type PullImagesResponse, PullImagesResponseSchema } from "@drover/proto/drover/node";
 import { ask, type AskDeps } from "../watch/node-request.ts";
 import { callerOf } from "./caller.ts";
@@ -42,6 +43,11 @@ export async function* pullOn(
   signal: AbortSignal,
 ): AsyncGenerator<PullImagesResponse> {
   const distinct = [...new Set(images)];
+  const wrong = distinct.find((image) => !isImage(image));
+  if (wrong !== undefined) {
+    const message = `Expected images such as redis:7-alpine, got ${JSON.stringify(wrong.slice(0, 100))}.`;
+    throw new DroverError("invalid", message, { fields: [{ field: "images", message }] });
+  }
   const questions = nodes.map(({ id }) => ({ holderId: id, kind: "pull" as const, spec: { images: distinct } }));
   const open = nodes.map(() => new Set(distinct));
   for await (const answer of ask(deps, questions, { signal })) {

@@ -50,6 +50,18 @@ describe("Join", () => {
     expect(nodes.filter(({ name }) => ["left", "right"].includes(name))).toHaveLength(1);
   });
 
+  it("keeps nobody waiting when a crowd comes without a good token, or with the same one", async () => {
+    const crowd = Array.from({ length: 30 }, (_, n) => `crowd-${n}`);
+    const refused = await Promise.all(
+      crowd.map((name) => messageOf(fleet.nodes.join({ token: `drover-join-bogus-${name}`, name }))),
+    );
+    expect(new Set(refused).size).toBe(1);
+    expect(refused[0]).toContain("got one that is not known");
+    const { token } = await fleet.nodes.createJoinToken({});
+    const answers = await Promise.allSettled(crowd.map((name) => fleet.nodes.join({ token, name })));
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  });
+
   it("gives a token back whose join failed", async () => {
     await fleet.join("alive");
     const { token } = await fleet.nodes.createJoinToken({});

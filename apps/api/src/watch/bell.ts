@@ -1,3 +1,4 @@
+import { longestTimerMs } from "@drover/daemon/clock";
 import type { Wakeups } from "@drover/db/listen";
 
 export interface Bell {
@@ -30,7 +31,7 @@ export function createBell({ wakeups, hints, signal }: BellOptions): Bell {
     async wait(ms) {
       if (!isRung && !signal.aborted) {
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
+          const timer = setTimeout(resolve, Math.min(ms, longestTimerMs));
           rouse = () => {
             clearTimeout(timer);
             resolve();

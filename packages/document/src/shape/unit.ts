@@ -1,11 +1,17 @@
 import { refuse, type Shape } from "./shape.ts";
 
 const unitSeconds: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
-const maxSeconds = 366 * 86_400;
+const daySeconds = 86_400;
+const yearSeconds = 366 * daySeconds;
 const maxDollars = 9_000_000;
 
 /** A span of time in seconds: 90, "250ms", "1.5m", "1h30m". */
-export function duration({ above = 0, min }: { above?: number; min?: number } = {}): Shape<number> {
+export function duration({
+  above = 0,
+  min,
+  upTo = "a year",
+}: { above?: number; min?: number; upTo?: "a day" | "a year" } = {}): Shape<number> {
+  const maxSeconds = upTo === "a day" ? daySeconds : yearSeconds;
   const low = min === undefined ? `above ${above}` : `from ${min}`;
   const expected = `a duration ${low} s, such as 90s, 10m, 1h30m or a number of seconds`;
   return {
@@ -19,7 +25,7 @@ export function duration({ above = 0, min }: { above?: number; min?: number } = 
       const seconds = typeof value.json === "string" ? parseDuration(value.json) : value.json;
       const isRight =
         typeof seconds === "number" && (min === undefined ? seconds > above : seconds >= min) && seconds <= maxSeconds;
-      return isRight ? seconds : refuse(value, report, `${expected}, up to a year`);
+      return isRight ? seconds : refuse(value, report, `${expected}, up to ${upTo}`);
     },
   };
 }

@@ -75,10 +75,10 @@ const healthRecord = record({
   name: "a health check",
   optional: {
     ...probes,
-    interval: documented(duration({ min: 0.1 }), "Between two probes once it is healthy; 10 s."),
-    timeout: documented(duration({ min: 0.1 }), "For one probe; 5 s."),
+    interval: documented(duration({ min: 0.1, upTo: "a day" }), "Between two probes once it is healthy; 10 s."),
+    timeout: documented(duration({ min: 0.1, upTo: "a day" }), "For one probe; 5 s."),
     retries: documented(number({ min: 1, max: 100, whole: true }), "Failures in a row that make it unhealthy; 3."),
-    start: documented(duration({ min: 1 }), "The longest a start may take; 60 s."),
+    start: documented(duration({ min: 1, upTo: "a day" }), "The longest a start may take; 60 s."),
   },
 });
 

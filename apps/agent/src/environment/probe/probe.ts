@@ -1,3 +1,4 @@
+import { deadlineAfter } from "@drover/daemon/deadline";
 import type { Probe } from "@drover/domain/environment/declaration";
 import type { Inspection, ServiceEngine } from "../../docker/service-engine.ts";
 import { findAddress } from "./address.ts";
@@ -24,7 +25,7 @@ export async function probe(
   timeoutMs: number,
 ): Promise<ProbeAnswer> {
   const late: ProbeAnswer = { isHealthy: false, message: `No answer within ${timeoutMs / 1000} s.` };
-  const signal = AbortSignal.timeout(timeoutMs);
+  const signal = deadlineAfter(timeoutMs);
   try {
     if (how.kind === "command") return await probeCommand(engine, containerId, how.command, timeoutMs);
     if (how.kind === "url") return await probeHttp({ url: how.url, signal });

@@ -1,3 +1,4 @@
+import { deadlineAfter } from "@drover/daemon/deadline";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { compatError, compatResult } from "@drover/domain/compat-task";
 import { decodePayload } from "@drover/domain/payload";
@@ -46,7 +47,7 @@ export async function executeTask(
   }
   const namespaceId = await deps.directory.namespaceId(caller.namespace);
   const key = await findTaskKey(deps, caller, id);
-  const deadline = request.timeoutSeconds > 0 ? AbortSignal.timeout(request.timeoutSeconds * 1000) : undefined;
+  const deadline = request.timeoutSeconds > 0 ? deadlineAfter(request.timeoutSeconds * 1000) : undefined;
   const until = deadline === undefined ? signal : AbortSignal.any([signal, deadline]);
   try {
     const row = await taskEnd({ deps, watch, namespaceId, key, signal: until });

@@ -118,7 +118,8 @@ export function envManagerService(options: EnvManagerOptions): ServiceImpl<typeo
       const service = requireService(await environment.declaration(caller), serviceName).name;
       if ((await environment.find(caller)) === undefined)
         throw new DroverError("not_found", `service ${serviceName} has no container: it was never started`);
-      const since = sinceTimestamp > 0n ? timestampFromMs(Number(sinceTimestamp) * 1000) : undefined;
+      const since =
+        sinceTimestamp > 0n ? timestampFromMs(Math.min(Number(sinceTimestamp), lastSecond) * 1000) : undefined;
       const request = {
         environment: environment.name,
         service,
@@ -135,3 +136,6 @@ export function envManagerService(options: EnvManagerOptions): ServiceImpl<typeo
     },
   };
 }
+
+/** Of the year 9999, where timestamps end. */
+const lastSecond = 253_402_300_799;

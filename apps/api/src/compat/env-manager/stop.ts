@@ -1,3 +1,4 @@
+import { deadlineAfter } from "@drover/daemon/deadline";
 import type { Wakeups } from "@drover/db/listen";
 import { listServices } from "@drover/db/query/service";
 import { createStartStory } from "@drover/domain/compat-service";
@@ -18,7 +19,7 @@ export interface StopOptions {
   wakeups: Wakeups;
   environment: KnownEnvironment;
   caller: Caller;
-  /** From SIGTERM to SIGKILL; 0: as the services declare. */
+  /** From SIGTERM to SIGKILL, a day at most; 0 and less: as the services declare. */
   timeoutSeconds: number;
   signal: AbortSignal;
 }
@@ -53,11 +54,11 @@ export async function restart({
   name,
   ...options
 }: StopOptions & { name: string; failedMs?: number }): Promise<{ success: boolean; message: string }> {
-  const { deps, wakeups, environment, caller, timeoutSeconds, signal } = options;
+  const { deps, wakeups, environment, caller, signal } = options;
   const service = findService(await environment.declaration(caller), name.trim())?.name;
   if (service === undefined) return { success: false, message: `service ${name} not found` };
   const { id } = await environment.ensure(caller);
-  await setGrace(options, id, [service], timeoutSeconds);
+  await setGrace(options, id, [service]);
   await restartServices(deps, caller, environment.name, [service]);
   const story = createStartStory({
     names: [service],
@@ -79,15 +80,16 @@ export async function restart({
 const marginMs = 5_000;
 
 async function end(deps: Deps, options: StopOptions, names: readonly string[]): Promise<Map<string, SeenState>> {
-  const { wakeups, environment, caller, timeoutSeconds, signal } = options;
+  const { wakeups, environment, caller, signal } = options;
+  const timeoutSeconds = graceOf(options);
   const row = await environment.find(caller);
   if (row === undefined) return new Map(names.map((name) => [name, "stopped"]));
-  await setGrace(options, row.id, names, timeoutSeconds);
+  await setGrace(options, row.id, names);
   await stopServices(deps, caller, environment.name, names);
   const graces = row.declaration.services.filter(({ name }) => names.includes(name));
   // What depends on others stops before them, so the times add up.
   const graceMs = graces.reduce((sum, one) => sum + (timeoutSeconds || one.stopGraceSeconds), 0) * 1000;
-  const deadline = AbortSignal.timeout(Math.min(600_000, graceMs + marginMs));
+  const deadline = deadlineAfter(Math.min(600_000, graceMs + marginMs));
   const until = AbortSignal.any([signal, deadline]);
   let states = new Map<string, SeenState>();
   for await (const _ of watchEnvironment({ wakeups, environmentId: row.id, signal: until, restMs: 500 })) {
@@ -111,15 +113,16 @@ function stopText(state: SeenState | undefined): string {
 }
 
 /** The grace is part of what a service is kept by, and no reason for a new container. */
-async function setGrace(
-  { deps, environment, caller }: StopOptions,
-  environmentId: number,
-  names: readonly string[],
-  timeoutSeconds: number,
-): Promise<void> {
-  if (timeoutSeconds <= 0) return;
+async function setGrace(options: StopOptions, environmentId: number, names: readonly string[]): Promise<void> {
+  const { deps, environment, caller } = options;
+  const timeoutSeconds = graceOf(options);
+  if (timeoutSeconds === 0) return;
   const changes = (await listServices(deps.db, [environmentId]))
     .filter(({ name, is_stopped: isStopped }) => names.includes(name) && !isStopped)
     .map(({ name, overrides }): ServiceOverride => ({ ...overrides, name, stopGraceSeconds: timeoutSeconds }));
   if (changes.length > 0) await overrideServices(deps, caller, environment.name, changes);
+}
+
+function graceOf({ timeoutSeconds }: StopOptions): number {
+  return Math.min(86_400, Math.max(0, timeoutSeconds));
 }
