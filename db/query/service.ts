@@ -47,6 +47,26 @@ export async function setOverrides(tx: Executor, serviceId: number, overrides: o
     update drover.service set overrides = ${JSON.stringify(overrides)}::json where id = ${serviceId}`);
 }
 
+/**
+ * Services all of whose replicas run under a generation, however short a time: should what comes next fail, it is better
+ * than nothing to go back to. None while its roll-out stands still.
+ */
+export async function listRunning(
+  db: Executor,
+  environment: { id: number; generation: number },
+): Promise<{ id: number }[]> {
+  return db.run(sql`
+    select s.id
+      from drover.service s
+      join drover.environment e on e.id = s.environment_id and e.paused_reason is null
+      join drover.replica r on r.service_id = s.id and r.wanted <> 'gone' and not r.is_leaving
+      left join drover.replica_status t on t.replica_id = r.id and t.holder_id = r.holder_id
+     where s.environment_id = ${environment.id} and not s.is_stopped
+     group by s.id
+    having bool_and(r.generation = ${environment.generation} and r.round = s.round and t.state = 'running'
+             and t.spec_hash = r.spec_hash and t.round = r.round) is true`);
+}
+
 /** Notes that services are good under a generation. */
 export async function settleServices(tx: Executor, ids: readonly number[], generation: number): Promise<void> {
   await tx.run(sql`

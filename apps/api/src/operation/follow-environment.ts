@@ -123,9 +123,7 @@ async function lookAt(
       },
     ];
   });
-  const rollout = decideRollout(facts, row.paused_reason !== null);
-  // A generation that went back is not left again by itself: the two would take turns for ever.
-  if (row.copy_of !== null) delete rollout.rollbackTo;
+  const rollout = decideRollout(facts, row.paused_reason !== null, { isReturn: row.copy_of !== null });
   return { rollout, moves, stays: replicas.filter(({ id }) => !moves.has(id)).map(({ id }) => id) };
 }
 

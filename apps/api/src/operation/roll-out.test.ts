@@ -224,6 +224,39 @@ describe("a failed replica", () => {
     expect((await house.client.listGenerations({ name })).generations[0]).toMatchObject({ generation: 5, copyOf: 3 });
   });
 
+  it("takes the environment back to a generation that ran, though not for long enough", async () => {
+    const policy = "update: {onFailure: rollback, healthy: 60s}";
+    const { apply, name, node } = await setup("other: {image: other:1}");
+    await apply(`other: {image: other:1}, ${three("web:1", policy)}`);
+    await house.place(name, node);
+    await node.comply();
+    await house.rollOut(name);
+    await apply(`other: {image: other:1}, ${three("bad:1", policy)}`);
+    await fail(node);
+    await house.rollOut(name);
+    const { generations } = await house.client.listGenerations({ name });
+    expect(generations.map((one) => [one.generation, one.copyOf])).toEqual([
+      [4, 2],
+      [3, 0],
+      [2, 0],
+      [1, 0],
+    ]);
+  });
+
+  it("tells why it is not taken back where the service never ran before", async () => {
+    const policy = "update: {onFailure: rollback, healthy: 60s}";
+    const { apply, name, node, state } = await setup("other: {image: other:1}");
+    await apply(`other: {image: other:1}, ${three("web:1", policy)}`);
+    await house.place(name, node);
+    // Of three one runs, and never did all of them.
+    await node.say(({ service, number }) => ({ state: service === "other" || number === 3 ? "running" : "starting" }));
+    await apply(`other: {image: other:1}, ${three("bad:1", policy)}`);
+    await fail(node);
+    await house.rollOut(name);
+    expect((await state()).pausedReason).toContain("There is no generation to go back to");
+    expect((await house.client.getEnvironment({ name })).environment?.generation).toBe(3);
+  });
+
   it("is no reason to go back or to pause where the generation left its service as it was", async () => {
     const policy = "update: {onFailure: rollback}";
     const { apply, name, node, state } = await setup(`web: {image: web:1, ${policy}}, log: {image: log:1, ${policy}}`);

@@ -1,6 +1,6 @@
 import type { Executor } from "@drover/db/client";
 import { type EnvironmentRow, insertGeneration, tellEnvironment } from "@drover/db/query/environment";
-import { ensureServices, listServices, settleServices } from "@drover/db/query/service";
+import { ensureServices, listRunning, listServices, settleServices } from "@drover/db/query/service";
 import type { Declaration } from "@drover/domain/environment/declaration";
 import { planEnvironment, type PlanStep } from "@drover/domain/environment/plan";
 import { canonicalJson } from "@drover/domain/json";
@@ -39,6 +39,15 @@ export async function saveGeneration(
       service.settled_generation > 0 &&
       service.settled_generation === newest?.generation,
   );
+  // What only just runs is what the new generation may have to go back to; one that is gone back to itself is not left again.
+  if (newest !== undefined && copyOf === undefined) {
+    const running = await listRunning(tx, { id, generation: newest.generation });
+    await settleServices(
+      tx,
+      running.map((service) => service.id),
+      newest.generation,
+    );
+  }
   await settleServices(
     tx,
     carried.map((service) => service.id),

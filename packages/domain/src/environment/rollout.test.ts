@@ -74,6 +74,22 @@ describe("a roll-out", () => {
     expect(decideRollout([service(["new failed"], { ...back, isSettled: true })], false).rollbackTo).toBeUndefined();
   });
 
+  it("says why it does not go back where the policy wants it", () => {
+    const back = { update: { ...policy, onFailure: "rollback" as const } };
+    const first = decideRollout([service(["new failed", "old running"], { ...back, settledGeneration: 0 })], false);
+    expect(first.rollbackTo).toBeUndefined();
+    expect(first.failure?.reason).toBe(
+      "replica 1 of web is failed. There is no generation to go back to: the service ran under none before.",
+    );
+    const returned = decideRollout([service(["new failed"], { ...back, settledGeneration: 4 })], false, {
+      isReturn: true,
+    });
+    expect(returned.rollbackTo).toBeUndefined();
+    expect(returned.failure?.reason).toBe(
+      "replica 1 of web is failed. It stays with this generation, which was gone back to.",
+    );
+  });
+
   it("is done when everything is as it should be, or was under this generation", () => {
     expect(decideRollout([service(["new running"])], false)).toMatchObject({ isDone: true, settled: ["web"] });
     expect(decideRollout([service([])], false)).toMatchObject({ isDone: true, settled: ["web"] });

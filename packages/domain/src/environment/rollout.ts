@@ -45,8 +45,13 @@ export interface Rollout {
  * is updated when what its service depends on has been, while no more than `maxUnavailable` of its service are away: not
  * running, or updated and not yet healthy for long enough. When an updated one fails, no running one is touched any more,
  * in no service, until those that were updated are healthy. One on a node that does not answer may well run.
+ * `isReturn`: what is rolled out was gone back to itself, and is not left again: the two would take turns for ever.
  */
-export function decideRollout(services: readonly RolloutService[], wasPaused: boolean): Rollout {
+export function decideRollout(
+  services: readonly RolloutService[],
+  wasPaused: boolean,
+  { isReturn = false }: { isReturn?: boolean } = {},
+): Rollout {
   const failing = services.find(hasFailed);
   const isHeld = failing !== undefined || (wasPaused && services.some((one) => one.replicas.some(isUnderWay(one))));
   const byName = new Map(services.map((service) => [service.name, service]));
@@ -68,8 +73,11 @@ export function decideRollout(services: readonly RolloutService[], wasPaused: bo
   }
   rollout.isDone = done.size === services.length;
   if (waits.length > 0) rollout.nextSeconds = Math.min(...waits);
-  if (isHeld && !rollout.isDone) rollout.failure = describeFailure(services, failing);
-  if (failing !== undefined && mayGoBack(failing)) rollout.rollbackTo = failing.settledGeneration;
+  if (failing !== undefined && mayGoBack(failing) && !isReturn) rollout.rollbackTo = failing.settledGeneration;
+  if (isHeld && !rollout.isDone) {
+    const { service, reason } = describeFailure(services, failing);
+    rollout.failure = { service, reason: reason + stayReason(failing, isReturn) };
+  }
   return rollout;
 }
 
@@ -122,6 +130,15 @@ function waitOf(service: RolloutService, { isCurrent, state, runningSeconds }: R
   return isCurrent && !service.isStopped && state === "running" && left > 0 ? [left] : [];
 }
 
+/** Why it does not go back, where the policy says that it should. */
+function stayReason(failing: RolloutService | undefined, isReturn: boolean): string {
+  if (failing === undefined || failing.update.onFailure !== "rollback" || failing.isSettled) return "";
+  if (isReturn) return " It stays with this generation, which was gone back to.";
+  return failing.settledGeneration > 0
+    ? ""
+    : " There is no generation to go back to: the service ran under none before.";
+}
+
 function describeFailure(
   services: readonly RolloutService[],
   failing: RolloutService | undefined,
@@ -129,7 +146,7 @@ function describeFailure(
   const service = failing ?? services.find((one) => one.replicas.some(isUnderWay(one)));
   const replica = service?.replicas.find(isFailing) ?? service?.replicas.find((one) => one.isCurrent);
   const name = service?.name ?? "";
-  const said = replica?.message ? `: ${replica.message}` : ".";
+  const said = replica?.message ? `: ${replica.message.replace(/[^.!?]$/, "$&.")}` : ".";
   const became = replica === undefined || !isFailing(replica) ? "has yet to be healthy again" : `is ${replica.state}`;
   return { service: name, reason: `replica ${replica?.number ?? 0} of ${name} ${became}${said}` };
 }
