@@ -1,5 +1,7 @@
 import { parse, stringify, TomlError } from "smol-toml";
+import { quote, suggest } from "@drover/document/source/fault";
 import { DroverError } from "@drover/domain/error";
+import { tomlFault } from "./toml-fault.ts";
 
 /** What the dspy-agent command is told by its file. */
 export interface DspyAgentConfig {
@@ -22,8 +24,14 @@ export const dspyAgentDefaults: DspyAgentConfig = {
   ports: {},
 };
 
-/** Reads the file; what it leaves out is as by default, and keys that nobody knows are left alone. */
-export function readDspyAgentConfig(toml: string, path: string): DspyAgentConfig {
+export interface DspyAgentReading {
+  config: DspyAgentConfig;
+  /** Of keys that nobody knows, which do nothing. */
+  warnings: string[];
+}
+
+/** Reads the file; what it leaves out is as by default, and keys that nobody knows are left alone and told of. */
+export function readDspyAgentConfig(toml: string, path: string): DspyAgentReading {
   const table = parseTable(toml, path);
   const faults: string[] = [];
   const read = <T>(key: string, fallback: T, expected: string, take: (value: unknown) => T | undefined): T => {
@@ -42,7 +50,13 @@ export function readDspyAgentConfig(toml: string, path: string): DspyAgentConfig
     services: read("services", {}, "true or false for each service", (value) => mapOf(value, flagOf)),
     ports: read("ports", {}, "a port for each service", (value) => mapOf(value, portOf)),
   };
-  if (faults.length === 0) return config;
+  const known = Object.keys(parse(writeDspyAgentConfig(dspyAgentDefaults)));
+  const unknown = Object.keys(table).filter((key) => !known.includes(key));
+  const warnings = unknown.map((key) => {
+    const { hint = "" } = suggest(key, known);
+    return `${path}: ${quote(key)} is no key of dspy-agent and does nothing. ${hint}`;
+  });
+  if (faults.length === 0) return { config, warnings };
   throw new DroverError("invalid", `${path} has faults: ${faults.join("; ")}.`, { hint: `Correct ${path}.` });
 }
 
@@ -64,8 +78,7 @@ function parseTable(toml: string, path: string): Record<string, unknown> {
     return parse(toml);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const [first = ""] = error.message.replace("Invalid TOML document: ", "").split("\n");
-    throw new DroverError("invalid", `${path}:${error.line}:${error.column} Expected TOML: ${first}.`);
+    throw new DroverError("invalid", `${path}:${error.line}:${error.column} ${tomlFault(error, toml)}`);
   }
 }
 

@@ -91,6 +91,9 @@ describe("the env-manager's file", () => {
 
   it("tells where its syntax is broken", () => {
     expect(faultsOf('a = 1\nb = "x\n')).toEqual([expect.stringMatching(/^2\|\|Expected TOML: /)]);
+    expect(faultsOf("a = 1\nverbose_logging = yes\n")).toEqual([
+      '2||Expected TOML: invalid value, in "verbose_logging = yes".',
+    ]);
     expect(faultsOf("a = 1\na = 2\n")).toEqual([expect.stringMatching(/^2\|\|Expected TOML: /)]);
     expect(faultsOf(`${"a.".repeat(100_000)}b = 1`)).toHaveLength(1);
     expect(faultsOf(`a = ${"[".repeat(10_000)}`)).toHaveLength(1);

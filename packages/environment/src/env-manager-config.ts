@@ -9,6 +9,7 @@ import { maxTextBytes } from "@drover/document/source/text";
 import type { Value } from "@drover/document/source/value";
 import { isCheckUrl, type ServiceOverride } from "./override.ts";
 import { present } from "./present.ts";
+import { tomlFault } from "./toml-fault.ts";
 import { labelExpected, labelPattern, variableName } from "./shape/scalar.ts";
 
 /** What the file says; what it leaves out is for its reader to decide. */
@@ -114,8 +115,7 @@ function parseToml(toml: string): { json: Json } | Fault {
     return { json: parse(toml, { maxDepth: 100 }) as Json };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const [first = ""] = error.message.replace("Invalid TOML document: ", "").split("\n");
-    return { ...start, line: error.line, column: error.column, message: `Expected TOML: ${first}.` };
+    return { ...start, line: error.line, column: error.column, message: tomlFault(error, toml) };
   }
 }
 

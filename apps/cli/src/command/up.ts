@@ -5,6 +5,7 @@ import { type Child, startChild } from "../child.ts";
 import { isImportant, readLogEntry, renderLogEntry } from "../child-log.ts";
 import { type Context, defineCommand } from "../command.ts";
 import { parseDuration } from "../duration.ts";
+import { envManagerHost } from "../env-manager-host.ts";
 import type { ExitCode } from "../exit.ts";
 import { nodeJson, slotsText } from "../node-view.ts";
 import { flagOption } from "../option.ts";
@@ -52,7 +53,11 @@ export const up = defineCommand({
       const api = startChild({ world, program: "api", env: apiSettings, onLine: onLine("api") });
       children.unshift(api);
       await untilReady(context, api, () => urls);
-      const agentSettings = { ...agentEnv({ ...values, node: name }), ...agentPlace(env, dataDir, name) };
+      const agentSettings = {
+        ...envManagerHost(env),
+        ...agentEnv({ ...values, node: name }),
+        ...agentPlace(env, dataDir, name),
+      };
       const agent = startChild({ world, program: "agent", env: agentSettings, onLine: onLine("agent") });
       children.unshift(agent);
       const node = await untilJoined(context, agent, urls[0] ?? "", name);

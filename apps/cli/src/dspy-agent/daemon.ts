@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { NodeService, NodeState } from "@drover/proto/drover/node";
 import { DroverError } from "@drover/domain/error";
-import { type EnvManagerSettings, readEnvManagerConfig } from "@drover/environment/env-manager-config";
+import { envManagerHost } from "../env-manager-host.ts";
 import { isReady, type Place, reachable, type Task } from "./place.ts";
 
 const startMs = 90_000;
@@ -94,28 +94,19 @@ function addressesOf({ config }: Task): string {
   return [...new Set(["127.0.0.1:9097", "127.0.0.1:50052", ...own])].join(",");
 }
 
-/** What users of the env-manager say of its host is for the agent; the rest of it the API reads itself. */
+/** The environment of the process, with what users of the env-manager say of its host as the agent reads it. */
 function daemonEnv({ place, config, flags }: Task): Record<string, string> {
   const { env } = place;
-  const file = fileSettings(env["ENV_MANAGER_CONFIG"]);
-  const metrics = env["ENV_MANAGER_METRICS_ADDR"] ?? file.metricsAddress;
-  const starts = env["ENV_MANAGER_MAX_CONCURRENT"] ?? file.maxConcurrentStarts?.toString();
-  const dockerHost = env["DOCKER_HOST"] ?? file.dockerHost;
   const known = {
-    ...(metrics && { DROVER_AGENT_LISTEN: reachable(metrics) }),
-    ...(starts && { DROVER_AGENT_MAX_CONCURRENT_STARTS: starts }),
-    ...(dockerHost && { DROVER_AGENT_DOCKER_HOST: dockerHost }),
+    ...envManagerHost(env),
     ...((flags.gpu ?? config.gpu) && { DROVER_AGENT_SLOTS: "cpu_short=4,cpu_long=2,gpu=8" }),
   };
-  const own = Object.entries({ ...known, ...env }).filter(([, value]) => value !== undefined && value !== "");
+  const own = Object.entries({ ...known, ...present(env) }).filter(([, value]) => value !== undefined);
   return Object.fromEntries(own) as Record<string, string>;
 }
 
-/** A file with faults is refused by the API, which tells them all. */
-function fileSettings(path: string | undefined): EnvManagerSettings {
-  if (!path || !existsSync(path)) return {};
-  const reading = readEnvManagerConfig(readFileSync(path, "utf8"));
-  return "settings" in reading ? reading.settings : {};
+function present(env: Place["env"]): Place["env"] {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
 }
 
 /** A machine without a container engine has a node all the same. */

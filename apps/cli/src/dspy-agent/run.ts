@@ -100,7 +100,10 @@ function readFlags({ options }: Command, name: string, args: readonly string[]):
 
 function readConfig(place: Place): DspyAgentConfig {
   const path = configFileOf(place);
-  return existsSync(path) ? readDspyAgentConfig(readFileSync(path, "utf8"), path) : dspyAgentDefaults;
+  if (!existsSync(path)) return dspyAgentDefaults;
+  const { config, warnings } = readDspyAgentConfig(readFileSync(path, "utf8"), path);
+  for (const warning of warnings) complain(place, `Warning: ${warning}`);
+  return config;
 }
 
 function showConfig({ place, config }: Task): number {
