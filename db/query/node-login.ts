@@ -49,6 +49,17 @@ export async function endNodeSessions(db: Executor, holderId: number): Promise<n
   return row?.ended ?? 0;
 }
 
+/** Lets no new session of a node in. Not in the transaction that takes its login away: that may have to wait for one. */
+export async function barNode(db: Executor, holderId: number): Promise<void> {
+  await db.run(sql`select drover.bar_node(${holderId})`);
+}
+
+/** Ends sessions of nodes that hold up everybody: idle with a lock of ours, or in a transaction for so long. Their names. */
+export async function endObstructingSessions(db: Executor, seconds = 30): Promise<string[]> {
+  const [row] = await db.run<{ names: string[] }>(sql`select drover.end_obstructing_sessions(${seconds}) as names`);
+  return row?.names ?? [];
+}
+
 /** Drops the role of a node that has no login any more. */
 export async function dropNodeRole(db: Executor, holderId: number): Promise<void> {
   await db.run(sql`select drover.drop_node_role(${holderId})`);

@@ -99,6 +99,45 @@ begin
   return ended;
 end $$;
 
+-- Lets no new session of a node in, whoever holds what: before its login is taken away its sessions can be ended.
+create or replace function drover.bar_node(p_holder_id integer) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  role_name text := drover.node_role(p_holder_id);
+begin
+  if exists (select from pg_roles where rolname = role_name) then
+    execute format('alter role %I nologin', role_name);
+  end if;
+end $$;
+
+-- Ends sessions of nodes that stand in everybody's way: PostgreSQL gives advisory locks to every login, and lets anyone
+-- leave a transaction open. An agent does neither: it sends single statements, none of which takes long. Answers with
+-- the names of the nodes.
+create or replace function drover.end_obstructing_sessions(p_seconds double precision) returns text[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found_node record;
+  names text[] := '{}';
+begin
+  for found_node in
+    select h.id, h.name
+      from pg_stat_activity a join drover.holder h on h.login = a.usename and h.kind = 'node'
+     where a.datname = current_database()
+       and (a.xact_start < clock_timestamp() - p_seconds * interval '1 second'
+         or a.state = 'idle' and exists (
+              select from pg_locks l where l.pid = a.pid and l.locktype = 'advisory' and l.classid between 1146244950 and 1146244959))
+     group by h.id, h.name
+  loop
+    perform drover.end_node_sessions(found_node.id);
+    names := names || found_node.name;
+  end loop;
+  return names;
+end $$;
+
 -- The role of a node that was removed.
 create or replace function drover.drop_node_role(p_holder_id integer) returns void
 language plpgsql
@@ -111,6 +150,8 @@ begin
   if exists (select from pg_roles where rolname = role_name)
      and not exists (select from drover.holder h where h.id = p_holder_id and h.login is not null) then
     execute format('revoke all on database %I from %I', current_database(), role_name);
+    -- Large objects may be made by every login.
+    perform lo_unlink(m.oid) from pg_largeobject_metadata m where m.lomowner = (select r.oid from pg_roles r where r.rolname = role_name);
     execute format('drop role %I', role_name);
   end if;
 end $$;

@@ -1,5 +1,5 @@
 import { listNodes } from "@drover/db/query/node";
-import { dropNodeRole, endNodeSessions, removeNode as remove } from "@drover/db/query/node-login";
+import { barNode, dropNodeRole, endNodeSessions, removeNode as remove } from "@drover/db/query/node-login";
 import { DroverError } from "@drover/domain/error";
 import type { Caller, Deps } from "./context.ts";
 import { findNode, nodeNotFound } from "./find-node.ts";
@@ -7,6 +7,11 @@ import { findNode, nodeNotFound } from "./find-node.ts";
 /** Forgets a node and takes its login away. One that lives and holds work is refused unless forced. */
 export async function removeNode(deps: Deps, caller: Caller, name: string, isForced: boolean): Promise<void> {
   const { id } = await findNode(deps, caller, name);
+  if (isForced) {
+    // Its sessions may hold what the removal waits for.
+    await barNode(deps.db, id);
+    await endNodeSessions(deps.db, id);
+  }
   const verdict = await remove(deps.db, id, { isForced, actor: caller.actor });
   if (verdict === undefined) throw nodeNotFound(name);
   if (verdict === "busy") throw await stillBusy(deps, name);
