@@ -12,7 +12,7 @@ export function envManagerHost(env: Readonly<Record<string, string | undefined>>
   const said = {
     DROVER_AGENT_LISTEN: metrics && reachable(metrics),
     DROVER_AGENT_MAX_CONCURRENT_STARTS: env["ENV_MANAGER_MAX_CONCURRENT"] || file.maxConcurrentStarts?.toString(),
-    DROVER_AGENT_DOCKER_HOST: env["DOCKER_HOST"] || file.dockerHost,
+    DROVER_AGENT_DOCKER_HOST: file.dockerHost,
   };
   return Object.fromEntries(
     Object.entries(said).flatMap(([name, value]): [string, string][] => (value && !env[name] ? [[name, value]] : [])),

@@ -14,7 +14,7 @@ export function renderHelp(words: readonly string[], commands: readonly Command[
   const listed = commands.filter((each) => name === "" || each.name.startsWith(`${name} `));
   const title =
     name === ""
-      ? "Drover runs tasks and workflows on hosts of your own, in containers, as processes, by models."
+      ? "Drover runs tasks, workflows and environments of services on hosts of your own, in containers, as processes, by models."
       : `Commands of drover ${name}.`;
   return sections([
     title,

@@ -100,6 +100,12 @@ export function slotsText(slots: Record<string, number>): string {
   return texts.map(([name, count]) => `${name}=${count}`).join(" ") || "-";
 }
 
+/** What a node takes. */
+export function workText({ executors, slots }: Pick<Node, "executors" | "slots">): string {
+  if (executors.length === 0) return "runs no task and no service: it has no container engine, and no --process";
+  return `runs ${executors.join(" and ")} tasks, slots ${slotsText(slots)}`;
+}
+
 /** Whether nothing is left on a node. */
 export function isEmpty({ running, replicas }: Node): boolean {
   return running === 0 && replicas === 0;

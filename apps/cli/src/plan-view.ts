@@ -36,15 +36,27 @@ export function planJson(steps: readonly PlanStep[]): unknown[] {
 }
 
 function renderStep(step: PlanStep, width: number, output: Output): string[] {
-  const { action, changes, rejections } = step;
+  const { action, changes, rejections, nodes } = step;
   const { sign, color } = signs[action] ?? { sign: "~", color: "yellow" };
   const name = nameOf(step);
   const head = `${output.paint(`${sign} ${name}`, color)}${" ".repeat(width - textWidth(name))}  ${action}`;
-  const lines = changes.map((change) => `${" ".repeat(6)}${printable(change)}`);
+  const places = nodes.length > 0 ? [`goes to ${nodesText(nodes)}`] : [];
+  const lines = [...changes, ...places].map((change) => `${" ".repeat(6)}${printable(change)}`);
   if (rejections.length === 0) return [`  ${head}`, ...lines];
   const rows = rejections.map(({ node, code, message }) => [node, code, message]);
   const table = output.tableLines(rejectionColumns, rows).map((line) => `${" ".repeat(8)}${line}`);
-  return [`  ${head}`, ...lines, `${" ".repeat(6)}${output.paint("No node can run it now:", "red")}`, ...table];
+  return [
+    `  ${head}`,
+    ...lines,
+    `${" ".repeat(6)}${output.paint(nodes.length > 0 ? "No node can run more of it now:" : "No node can run it now:", "red")}`,
+    ...table,
+  ];
+}
+
+/** `n1, n2 (3)`: the last of them gets three replicas. */
+function nodesText(nodes: readonly string[]): string {
+  const counts = Map.groupBy(nodes, (node) => node);
+  return [...counts].map(([node, { length }]) => (length === 1 ? node : `${node} (${length})`)).join(", ");
 }
 
 function nameOf({ service }: PlanStep): string {

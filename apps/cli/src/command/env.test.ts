@@ -176,6 +176,18 @@ describe("drover env delete and watch", () => {
     expect((await drover("env", "delete", "shop")).out).toContain("Try: drover env watch shop");
   });
 
+  it("may find none of that name, where that is asked for", async () => {
+    const drover = setup({
+      deleteEnvironment() {
+        throw new ConnectError('There is no environment "shop".', Code.NotFound);
+      },
+    });
+    expect((await drover("env", "delete", "shop")).code).toBe(3);
+    const ignoring = ["env", "delete", "shop", "--ignore-missing", "--wait"];
+    expect(await drover(...ignoring)).toEqual({ code: 0, out: "shop  was not there\n", err: "" });
+    expect(JSON.parse((await drover(...ignoring, "--json")).out)).toEqual([{ id: "shop", state: "missing" }]);
+  });
+
   it("draw it in its place on a terminal, and leave the end when interrupted", async () => {
     const stop = new AbortController();
     const drover = setup(

@@ -56,6 +56,12 @@ describe("drover node token", () => {
     });
   });
 
+  it("takes thirty days at most, and says so as a person does", async () => {
+    const { code, err } = await createTestDrover()("node", "token", "create", "--ttl", "400d");
+    expect(code).toBe(2);
+    expect(err).toContain("Expected --ttl of at most 30d, got 400d.");
+  });
+
   it("lists what became of each", async () => {
     const tokens = [
       info,

@@ -1,4 +1,5 @@
 import { type Context, defineCommand } from "../command.ts";
+import { formatDuration } from "../duration.ts";
 import { changeEach } from "../each.ts";
 import type { ExitCode } from "../exit.ts";
 import { notAnswered } from "../fault.ts";
@@ -19,7 +20,7 @@ export const nodeToken = defineCommand({
   ],
   options: {
     name: textOption({ doc: "create: only for a node of this name.", placeholder: "NAME" }),
-    ttl: durationOption({ doc: "create: how long it is good. Default: 1h.", placeholder: "DURATION" }),
+    ttl: durationOption({ doc: "create: how long it is good. Default: 1h; at most 30d.", placeholder: "DURATION" }),
     label: pairsOption({ doc: "create: a label of the node that joins.", short: "l" }),
     taint: listOption({ doc: "create: a taint of the node that joins.", expects: "a word", parse: (text) => text }),
   },
@@ -36,12 +37,21 @@ export const nodeToken = defineCommand({
     if (action !== "create") throw wrong("ACTION", `Expected one of ${actions.join(", ")}, got "${action}".`);
     return create(context, {
       nodeName: options.name ?? "",
-      ttlSeconds: options.ttl === undefined ? 0 : Math.max(1, Math.ceil(options.ttl / 1000)),
+      ttlSeconds: readTtl(options.ttl),
       labels: options.label,
       taints: options.taint,
     });
   },
 });
+
+/** 0: the default; less than a second would mean that, too. */
+function readTtl(ttlMs: number | undefined): number {
+  if (ttlMs !== undefined && ttlMs > longestTtlMs)
+    throw wrong("--ttl", `Expected --ttl of at most 30d, got ${formatDuration(ttlMs)}.`);
+  return ttlMs === undefined ? 0 : Math.max(1, Math.ceil(ttlMs / 1000));
+}
+
+const longestTtlMs = 30 * 86_400_000;
 
 interface Draft {
   nodeName: string;

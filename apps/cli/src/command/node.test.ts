@@ -3,6 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { GpuState, NodeSchema, NodeState } from "@drover/proto/drover/node";
 import { describe, expect, it } from "vitest";
+import { workText } from "../node-view.ts";
 import { createTestDrover } from "../testing.ts";
 
 const soon = () => timestampFromMs(Date.now() + 300_000);
@@ -62,6 +63,11 @@ describe("drover node list and get", () => {
     expect(out).toMatch(/^dead +lost /m);
     expect(out).toMatch(/^gpu-01 +cordoned +0 +0 +1 \(1 gone\) .* 1\.0 +disk fills up$/m);
     expect((await drover("node", "get", "new")).out).toMatch(/^State +joined$/m);
+  });
+
+  it("say what a node takes, also where that is nothing", () => {
+    expect(workText(nodeOf())).toBe("runs docker tasks, slots gpu=2");
+    expect(workText(nodeOf({ executors: [] }))).toMatch(/^runs no task and no service: /);
   });
 
   it("say what a host has in words and sizes", async () => {

@@ -7,7 +7,7 @@ import { type Context, defineCommand } from "../command.ts";
 import { parseDuration } from "../duration.ts";
 import { envManagerHost } from "../env-manager-host.ts";
 import type { ExitCode } from "../exit.ts";
-import { nodeJson, slotsText } from "../node-view.ts";
+import { nodeJson, workText } from "../node-view.ts";
 import { flagOption } from "../option.ts";
 import { agentEnv, agentOptions, apiEnv, apiOptions } from "../up-option.ts";
 import { endedError, programTitle, untilJoined, untilReady } from "../up-wait.ts";
@@ -127,10 +127,7 @@ interface Facts {
 function sayUp({ output, world }: Context, { urls, node, name, dataDir }: Facts): void {
   const isEmbedded = !world.env["DROVER_DATABASE_URL"];
   if (output.isJson) return output.jsonLine({ urls, node: node === undefined ? { name } : nodeJson(node), dataDir });
-  const work =
-    node === undefined
-      ? "has not joined yet"
-      : `runs ${node.executors.join(" and ") || "nothing"} tasks, slots ${slotsText(node.slots)}`;
+  const work = node === undefined ? "has not joined yet" : workText(node);
   output.line(output.paint("Drover is up.", "green"));
   output.facts([
     ["  API", urls.join("  ")],

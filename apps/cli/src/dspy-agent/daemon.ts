@@ -99,6 +99,7 @@ function daemonEnv({ place, config, flags }: Task): Record<string, string> {
   const { env } = place;
   const known = {
     ...envManagerHost(env),
+    ...(env["DOCKER_HOST"] && { DROVER_AGENT_DOCKER_HOST: env["DOCKER_HOST"] }),
     ...((flags.gpu ?? config.gpu) && { DROVER_AGENT_SLOTS: "cpu_short=4,cpu_long=2,gpu=8" }),
   };
   const own = Object.entries({ ...known, ...present(env) }).filter(([, value]) => value !== undefined);

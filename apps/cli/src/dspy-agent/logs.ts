@@ -17,6 +17,11 @@ export async function logs(task: Task): Promise<number> {
   const client = envManager(task);
   const isOne = flags.service !== undefined;
   const names = isOne ? [flags.service ?? ""] : await runningServices(task);
+  if (names.length === 0) {
+    complain(place, "No service has a container: there is nothing to show.");
+    complain(place, "Try: dspy-agent start");
+    return 0;
+  }
   const width = Math.max(0, ...names.map((name) => name.length));
   const read = async (serviceName: string): Promise<number> => {
     const request = { serviceName, tail, follow: flags.follow === true };

@@ -1,12 +1,15 @@
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { connectNodeAdapter, createConnectTransport } from "@connectrpc/connect-node";
+import { EnvManagerService } from "@drover/proto/env_manager/env_manager";
 import { EnvironmentService } from "@drover/proto/drover/environment";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
 const main = join(import.meta.dirname, "main.ts");
 const image = "drover-test-busybox:1";
@@ -65,6 +68,25 @@ describe("dspy-agent", () => {
     expect(out).toContain('env_manager_addr = "localhost:50100"');
     expect(out).not.toContain("defaults");
     rmSync(join(home, ".dspy-agent"), { recursive: true });
+  });
+
+  it("says that there is nothing to show where no service has a container, and warns of keys that do nothing", async () => {
+    const server = createHttpServer(
+      connectNodeAdapter({
+        routes: (router) => void router.service(EnvManagerService, { getServicesStatus: () => ({}) }),
+        fallback: (_, response) => void response.end("{}"),
+      }),
+    ).listen(0, "127.0.0.1");
+    onTestFinished(() => void server.close());
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    mkdirSync(join(home, ".dspy-agent"), { recursive: true });
+    const text = `env_manager_addr = "localhost:${port}"\nworkspce = "x"\n`;
+    writeFileSync(join(home, ".dspy-agent", "config.toml"), text);
+    const { code, out, err } = await dspyAgent(["logs"]);
+    expect({ code, out }).toEqual({ code: 0, out: "" });
+    expect(err).toContain('"workspce" is no key of dspy-agent and does nothing. Did you mean "workspace"?\n');
+    expect(err).toContain("No service has a container: there is nothing to show.\n");
   });
 
   it("finds nothing to stop where nothing runs", async () => {
