@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { engine, makeNode, setup, watchContainers } from "./setup.ts";
-import { createWorld } from "./world.ts";
+import { createWorld, freePort } from "./world.ts";
 
 describe.skipIf(engine.missing !== undefined)(`an agent's life ${engine.missing ?? ""}`, () => {
   it("ends on SIGTERM by waiting for what ends in time, and hands back the rest without counting an attempt", async () => {
@@ -37,6 +37,22 @@ describe.skipIf(engine.missing !== undefined)(`an agent's life ${engine.missing 
     const end = { state: "completed", attempt: 1, holder: second.node, error: null };
     await expect.poll(ends, { timeout: 15_000 }).toEqual([end, end, end]);
     expect(await ledger.faults()).toEqual([]);
+  }, 60_000);
+
+  it("is not over when it is started once more by mistake: the second one finds its address taken, and ends", async () => {
+    await using world = createWorld();
+    const { databaseUrl, ledger } = await setup(world);
+    const login = await makeNode(world, databaseUrl, "twice");
+    const env = { DROVER_AGENT_LISTEN: `127.0.0.1:${await freePort()}` };
+    const first = world.agent({ ...login, env });
+    await first.says("registered");
+    const second = world.agent({ ...login, env });
+    expect(await second.ended).toMatchObject({ code: 1 });
+    expect(second.lines.map(({ text }) => text).join("\n")).toContain("EADDRINUSE");
+    const epoch = async () =>
+      (await ledger.sql`select epoch from drover.holder where name = ${login.node}`)[0]?.["epoch"];
+    expect(await epoch()).toBe("1");
+    expect(first.isAlive).toBe(true);
   }, 60_000);
 
   it("goes on after SIGKILL with the same container, and no line of its log is lost or told twice", async () => {

@@ -28,6 +28,12 @@ describe("a service", () => {
     expect(messagesOf("drift: show")).toEqual(['Expected "converge" or "observe", got "show".']);
   });
 
+  it("has times that a timer can take: a day at most for a check or a stop", () => {
+    for (const line of ["stopGrace: 60d", "health: { tcp: 80, timeout: 50d }", "health: { tcp: 80, start: 25h }"])
+      expect(messagesOf(line)).toEqual([expect.stringContaining("up to a day")]);
+    expect(serviceOf("stopGrace: 1d").stopGraceSeconds).toBe(86_400);
+  });
+
   it("has an init only where it asks for one", () => {
     expect([serviceOf("init: true").hasInit, serviceOf().hasInit]).toEqual([true, undefined]);
   });

@@ -96,6 +96,15 @@ describe("StreamLogs", () => {
     ]);
   });
 
+  it("takes a time beyond all times for the last one", async () => {
+    bench.answer((request) => {
+      expect(request.spec).toMatchObject({ sinceSeconds: 253_402_300_799 });
+      return [{ containerId: "c1", lines: [] }];
+    });
+    const request = { serviceName: "redis", sinceTimestamp: 2n ** 63n - 1n };
+    for await (const _ of bench.client.streamLogs(request)) expect.unreachable("there is no line of the year 9999");
+  });
+
   it.each([
     ["", Code.InvalidArgument],
     ["nobody", Code.NotFound],
@@ -110,6 +119,11 @@ describe("StreamLogs", () => {
 });
 
 describe("PullImages", () => {
+  it.each(["../x", "", "a/../../x", "NOPE"])("refuses %j, which names no image", async (image) => {
+    const { code, message } = await faultOf(bench.client.pullImages({ imageNames: [image] }));
+    expect([code, message]).toEqual([Code.InvalidArgument, expect.stringContaining("Expected images such as")]);
+  });
+
   it("tells the bytes and the end of each image; without names, of those of all required services", async () => {
     bench.answer((request) => {
       if (request.kind !== "pull") return [];
@@ -160,6 +174,8 @@ describe("ExecuteTask", () => {
 
   it("answers a failure, and a refusal, in its message", async () => {
     exitCode = 3;
+    const patient = { payload, timeoutSeconds: 2_147_483_647 };
+    expect(await bench.client.executeTask(patient)).toMatchObject({ success: false, error: "exit 3" });
     expect(await bench.client.executeTask({ payload })).toMatchObject({ success: false, error: "exit 3" });
     const refused = await bench.client.executeTask({ workloadClass: "quantum", payload });
     expect(refused.success).toBe(false);
