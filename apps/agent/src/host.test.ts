@@ -107,6 +107,36 @@ describe("an agent's host", () => {
     expect(refusals).toEqual([]);
   }, 30_000);
 
+  it("learns which installation it belongs to when it registers, and works on a database that cannot tell", async () => {
+    const log = createLog({ app: "test", level: "silent" });
+    for (const isOlder of [false, true]) {
+      const database = await createTestDatabase();
+      const db = openDatabase({ url: database.url, maxConnections: 1 });
+      if (isOlder) await db.run(sql`drop function node.installation(), node.own_name()`);
+      const folder = temporaryFolder();
+      const env = {
+        DROVER_AGENT_DATABASE_URL: database.url,
+        DROVER_AGENT_DOCKER: "false",
+        DROVER_AGENT_LISTEN: "127.0.0.1:0",
+        DROVER_AGENT_TASK_DIR: folder,
+      };
+      const { values } = config.read({ env });
+      const notebook = openNotebook({ folder, url: database.url, log });
+      const told = { login: fixedLogin(database.url), name: "host", version: "test", log };
+      const ends = { onSuperseded: () => {}, onRefused: () => {} };
+      const services = await createHost({ values, notebook, providers: [], ...told, ...ends });
+      for (const service of services) await service.start();
+      const leases = () => db.run(sql`select from drover.holder_lease where expires_at > now()`);
+      await expect.poll(leases).toHaveLength(1);
+      const [row] = await db.run<{ id: string }>(sql`select id from drover.installation`);
+      const known = () => openNotebook({ folder, url: database.url, log }).notes.installation;
+      await expect.poll(known).toBe(isOlder ? undefined : row?.id);
+      for (const service of services.toReversed()) await service.stop(AbortSignal.timeout(5000));
+      await db.close();
+      await database.drop();
+    }
+  });
+
   it("is refused a sharing of GPUs that cannot be read, by the name of the setting", () => {
     const env = { DROVER_AGENT_DATABASE_URL: "postgres://localhost/drover", DROVER_AGENT_GPU_SHARING: "*L4*=0" };
     expect(() => config.read({ env })).toThrow(DroverError);

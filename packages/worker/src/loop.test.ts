@@ -4,6 +4,7 @@ import { createWorkLoop } from "./loop.ts";
 import type { PollAnswer, Source } from "./source.ts";
 
 const log = createLog({ app: "test", level: "silent" });
+const refusal = { status: "superseded", why: "its login was taken away" } as const;
 
 /** A control plane whose answers the test gives. */
 function setup({ leaseSeconds = 0.2 } = {}) {
@@ -53,6 +54,36 @@ function setup({ leaseSeconds = 0.2 } = {}) {
   return { loop, polls, started, answer, stop, losses: () => losses, registrations: () => registrations };
 }
 
+/** A loop whose control plane refuses it, at its registration or later; what it logged until it ended. */
+async function endRefused(at: "registration" | "poll"): Promise<Record<string, unknown>[]> {
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const over = Promise.withResolvers<void>();
+  const loop = createWorkLoop<string, number>({
+    source: {
+      register: async () => (at === "registration" ? refusal : { leaseSeconds: 30 }),
+      poll: async () => refusal,
+      complete: async () => [],
+      fail: async () => [],
+      held: async () => [],
+      leave: async () => {},
+      subscribe: () => () => {},
+    },
+    free: () => 1,
+    start: () => {},
+    cancel: () => {},
+    holds: () => true,
+    loseAll: () => {},
+    onSuperseded: over.resolve,
+    graceMs: 50,
+    log: createLog({ app: "test", level: "info", to: { write } }),
+  });
+  await loop.start();
+  await over.promise;
+  await loop.stop();
+  return lines;
+}
+
 describe("work loop", () => {
   it("starts what a poll brought", async () => {
     const { loop, polls, started, answer, stop } = setup({ leaseSeconds: 30 });
@@ -72,6 +103,16 @@ describe("work loop", () => {
     await expect.poll(registrations).toBe(2);
     expect(started).toEqual([]);
     await stop();
+  });
+
+  it("says why it ends where the control plane refuses it, and blames nobody else", async () => {
+    const lines = await endRefused("poll");
+    expect(lines).toContainEqual(expect.objectContaining({ message: "lease lost", why: "its login was taken away" }));
+    expect(lines.map(({ why }) => why)).not.toContain("another process registered under this name");
+  });
+
+  it("does not try again where its registration is refused", async () => {
+    expect(await endRefused("registration")).toEqual([]);
   });
 
   it("starts nothing that a poll brought after the end of its own lease", async () => {

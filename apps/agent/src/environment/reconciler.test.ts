@@ -101,6 +101,36 @@ describe.skipIf(found.missing !== undefined)(`the reconciler on a real engine ${
       });
   });
 
+  it("gives up what cannot be started as it does what ends, and counts how often it was tried", async () => {
+    const { agent, want } = setup();
+    const { reconciler, said } = await agent();
+    const restart = { when: "always" as const, baseDelaySeconds: 0.1, maxDelaySeconds: 1, maxRestarts: 2 };
+    const web = want({ spec: { command: ["/no/such"], restart } });
+    reconciler.desire([web]);
+    await expect
+      .poll(() => said(web))
+      .toMatchObject({
+        state: "failed",
+        restarts: 2,
+        message: expect.stringMatching(/\. Given up after 2 restarts\.$/),
+      });
+  });
+
+  it("removes a network of ours that nobody uses when it starts, also where no container is left to remove", async () => {
+    const { docker, agent, want, inspect, holder } = setup();
+    const first = await agent();
+    const web = want();
+    first.reconciler.desire([web]);
+    await expect.poll(() => first.said(web)?.state).toBe("running");
+    await first.stop();
+    await docker.getContainer((await inspect(web)).Id).remove({ force: true });
+    const networks = () => docker.listNetworks({ filters: { label: [`drover.holder=${holder}`] } });
+    expect(await networks()).toHaveLength(1);
+    const second = await agent();
+    second.reconciler.desire([]);
+    await expect.poll(networks).toEqual([]);
+  });
+
   it("restarts what stops being healthy", async () => {
     const { docker, agent, want, inspect } = setup();
     const { reconciler, said, history, metrics } = await agent();

@@ -20,12 +20,12 @@ function setup(options: Partial<DockerExecutorOptions> = {}) {
   const taskBase = temporaryFolder();
   const holder = `test-${taskBase.slice(-6)}`;
   const executor = createDockerExecutor({ holder, epoch: () => "2", taskBase, host: engine.host, ...options });
-  const leave = async (request: RunRequest, of = holder) => {
+  const leave = async (request: RunRequest, of = holder, installation?: string) => {
     if (!("docker" in engine)) throw new Error(engine.missing);
     const folder = await prepareFolder({ base: taskBase }, request);
     const facts = {
       image: testImage,
-      owner: { holder: of },
+      owner: { holder: of, installation: () => installation },
       epoch: "1",
       startedAt: new Date(),
       folder,
@@ -130,6 +130,33 @@ describe.skipIf(engine.missing !== undefined)(`adopting containers ${engine.miss
     );
     expect(await executor.sweep(new Set())).toEqual({ removed: [] });
     expect(await count(`${holder}-other`)).toBe(1);
+    await container.remove({ force: true });
+  });
+
+  it("leaves containers of another installation alone, whose node has the same name", async () => {
+    const own = { sweepGraceSeconds: 0, installation: () => "one" };
+    const { executor, leave, count, holder } = setup(own);
+    const [theirs, ours, before] = [1, 2, 3].map(() => requestOf(script("sleep 30")));
+    if (theirs === undefined || ours === undefined || before === undefined) throw new Error("expected three requests");
+    const container = await leave(theirs, holder, "two");
+    await leave(ours, holder, "one");
+    await leave(before, holder);
+    expect(
+      await executor.adopt([{ taskKey: theirs.taskKey, fence: theirs.fence, request: theirs }], collectLogs),
+    ).toEqual([]);
+    expect((await executor.sweep(new Set())).removed.toSorted()).toEqual([ours, before].map(containerName).toSorted());
+    expect(await executor.start(theirs, collectLogs()).outcome).toMatchObject({
+      errorClass: "start_failed",
+      message: expect.stringContaining("taken"),
+    });
+    expect(await count()).toBe(1);
+    await container.remove({ force: true });
+  });
+
+  it("removes nothing that names an installation before it knows its own", async () => {
+    const { executor, leave, holder } = setup({ sweepGraceSeconds: 0 });
+    const container = await leave(requestOf(script("sleep 30")), holder, "two");
+    expect(await executor.sweep(new Set())).toEqual({ removed: [] });
     await container.remove({ force: true });
   });
 

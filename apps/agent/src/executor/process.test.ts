@@ -191,6 +191,17 @@ describe("process executor", () => {
     expect(findMarked({ holder })).toEqual([]);
   });
 
+  it("leaves alone what an agent of another installation left under the same name", async () => {
+    const { executor, holder, taskBase } = setup({ installation: () => "one" });
+    const request = requestOf({ command: ["sleep", "60"] });
+    await leaveBehind({ holder, taskBase, request, installation: "two" });
+    const { taskKey, fence } = request;
+    expect(await executor.sweep(new Set())).toEqual({ removed: [] });
+    expect(await executor.adopt([{ taskKey, fence, request }], collectLogs)).toEqual([]);
+    const theirs = setup({ holder, installation: () => "two" }).executor;
+    expect(await theirs.sweep(new Set())).toEqual({ removed: [claimKey(request)] });
+  });
+
   it("adopts nothing, and ends what still runs for a held claim", async () => {
     const { executor, holder, taskBase, logs } = setup();
     const request = requestOf({ command: ["sleep", "60"] });
@@ -217,15 +228,20 @@ function shellOnlyPath(): string {
 }
 
 // An agent in a process of its own that starts a task and is then killed.
-async function leaveBehind(facts: { holder: string; taskBase: string; request: RunRequest }): Promise<void> {
+async function leaveBehind(facts: {
+  holder: string;
+  taskBase: string;
+  request: RunRequest;
+  installation?: string;
+}): Promise<void> {
   const script = `
     import { createProcessExecutor } from ${JSON.stringify(fileURLToPath(new URL("process.ts", import.meta.url)))};
-    const { holder, taskBase, request } = ${JSON.stringify(facts)};
-    createProcessExecutor({ enabled: true, holder, taskBase }).start(request, { write() {} });
+    const { holder, taskBase, request, installation } = ${JSON.stringify(facts)};
+    createProcessExecutor({ enabled: true, holder, taskBase, installation: () => installation }).start(request, { write() {} });
     setInterval(() => {}, 1000);`;
   const agent = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "inherit" });
   const count = facts.request.execution.command.length > 2 ? 3 : 1;
-  await vi.waitFor(() => expect(findMarked({ holder: facts.holder })).toHaveLength(count), {
+  await vi.waitFor(() => expect(findMarked(facts)).toHaveLength(count), {
     timeout: 10_000,
     interval: 50,
   });
