@@ -53,7 +53,7 @@ function renderStep(step: PlanStep, width: number, output: Output): string[] {
   ];
 }
 
-/** `n1, n2 (3)`: the last of them gets three replicas. */
+/** `n1, n2 (3)`: three replicas go to n2. */
 function nodesText(nodes: readonly string[]): string {
   const counts = Map.groupBy(nodes, (node) => node);
   return [...counts].map(([node, { length }]) => (length === 1 ? node : `${node} (${length})`)).join(", ");

@@ -60,7 +60,7 @@ export function watching(...states: Environment[]) {
 
 /** A plan that has a step of each kind. */
 export const everyStep = [
-  { action: "create", service: "redis", changes: ["image: redis:7"] },
+  { action: "create", service: "redis", changes: ["image: redis:7"], nodes: ["n1", "n2", "n1"] },
   { action: "replace", service: "page", changes: ["image: page:1 -> page:2"] },
   {
     action: "scale",

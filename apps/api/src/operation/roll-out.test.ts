@@ -234,13 +234,8 @@ describe("a failed replica", () => {
     await apply(`other: {image: other:1}, ${three("bad:1", policy)}`);
     await fail(node);
     await house.rollOut(name);
-    const { generations } = await house.client.listGenerations({ name });
-    expect(generations.map((one) => [one.generation, one.copyOf])).toEqual([
-      [4, 2],
-      [3, 0],
-      [2, 0],
-      [1, 0],
-    ]);
+    const [newest] = (await house.client.listGenerations({ name })).generations;
+    expect(newest).toMatchObject({ generation: 4, copyOf: 2 });
   });
 
   it("tells why it is not taken back where the service never ran before", async () => {

@@ -62,6 +62,7 @@ describe("drover env plan", () => {
       [
         "  + redis   create",
         "      image: redis:7",
+        "      goes to n1 (2), n2",
         "  ~ page    replace",
         "      image: page:1 -> page:2",
         "  ~ ranker  scale",

@@ -1,13 +1,12 @@
 import type { Executor } from "@drover/db/client";
-import { type PlaceableReplicaRow, replicasToExplain } from "@drover/db/query/placeable";
+import { replicasToExplain } from "@drover/db/query/placeable";
 import { placedTaskFacts } from "@drover/db/query/placement";
 import type { PlacementFacts } from "@drover/domain/pending";
 import { taskRequest } from "@drover/domain/placed-task";
 import { explainPlacement } from "@drover/domain/placement/fit";
 import type { Rejection } from "@drover/domain/placement/request";
-import { createRound } from "@drover/domain/placement/round";
 import { drawFleet, type Fleet, readFleet } from "./fleet.ts";
-import { placeSet, replicaSets } from "./replica-round.ts";
+import { foresee, type Foreseen } from "./foresee.ts";
 
 /** Why a pending task has no place; undefined where none has to be found for it. */
 export async function explainTask(db: Executor, taskId: string): Promise<PlacementFacts | undefined> {
@@ -31,39 +30,17 @@ export async function explainReplicas(
 ): Promise<ReadonlyMap<string, readonly Rejection[]>> {
   const rows = environmentIds.length === 0 ? [] : await replicasToExplain(db, { environmentIds });
   if (rows.length === 0) return new Map();
-  const found = findPlaces(await recentFleet(db), rows);
+  const found = foresee(await recentFleet(db), rows);
   return new Map([...found].map(([id, { rejections }]) => [id, rejections]));
 }
 
 /** Where the replicas of a node would go if it were drained now: the name of a node, or why there is none. */
-export async function explainDrain(db: Executor, holderId: number): Promise<ReadonlyMap<string, Found>> {
+export async function explainDrain(db: Executor, holderId: number): Promise<ReadonlyMap<string, Foreseen>> {
   const rows = await replicasToExplain(db, { holderId });
   if (rows.length === 0) return new Map();
   const fleet = await recentFleet(db);
   const draining = fleet.nodes.map((node) => (node.id === holderId ? { ...node, state: "draining" as const } : node));
-  return findPlaces({ ...fleet, nodes: draining, homes: new Map() }, rows);
-}
-
-interface Found {
-  /** The name of a node; absent: none has room. */
-  to?: string;
-  rejections: readonly Rejection[];
-}
-
-function findPlaces(fleet: Fleet, rows: readonly PlaceableReplicaRow[]): Map<string, Found> {
-  const round = createRound({ ...fleet, maxReservations: 0 });
-  const names = new Map(fleet.nodes.map(({ id, name }) => [id, name]));
-  const found = new Map<string, Found>();
-  for (const set of replicaSets(rows, fleet, Infinity)) {
-    const { rows: members } = set;
-    const answer = placeSet(round, set);
-    const rejections = Array.isArray(answer) ? [] : answer.rejections();
-    members.forEach(({ id }, index) => {
-      const to = Array.isArray(answer) ? names.get(answer[index]?.nodeId ?? 0) : undefined;
-      found.set(id, { ...(to !== undefined && { to }), rejections });
-    });
-  }
-  return found;
+  return foresee({ ...fleet, nodes: draining, homes: new Map() }, rows);
 }
 
 const memories = new WeakMap<Executor, { until: number; fleet: Promise<Fleet> }>();

@@ -55,8 +55,8 @@ export async function readFleet(db: Executor): Promise<FleetRows> {
   };
 }
 
-/** The fleet as placement sees it; `exceptId`: a replica that is about to move, which takes nothing of it. */
-export function drawFleet(rows: FleetRows, exceptId?: string): Fleet {
+/** The fleet as placement sees it; `except`: the ids of replicas that are about to move or go, and take nothing of it. */
+export function drawFleet(rows: FleetRows, except: ReadonlySet<string> = new Set()): Fleet {
   const uses = new Map<number, Use>(rows.nodes.map(({ id }) => [id, newUse()]));
   const gangs = new Map<string, number>();
   for (const { holder_id, namespace_id, class: className, is_claimed, count, execution } of rows.tasks) {
@@ -73,11 +73,11 @@ export function drawFleet(rows: FleetRows, exceptId?: string): Fleet {
     const use = uses.get(holder_id);
     if (use !== undefined) add(use.slots, className, count);
   }
-  const replicas = rows.replicas.filter(({ id }) => id !== exceptId);
+  const replicas = rows.replicas.filter(({ id }) => !except.has(id));
   for (const row of replicas) addReplica(uses.get(row.holder_id), row);
   const gpus = Map.groupBy(rows.gpus, ({ holder_id }) => holder_id);
   const allocations = Map.groupBy(
-    exceptId === undefined ? rows.allocations : rows.allocations.filter(({ replica_id }) => replica_id !== exceptId),
+    rows.allocations.filter(({ replica_id }) => replica_id === null || !except.has(replica_id)),
     ({ gpu_id }) => gpu_id,
   );
   const pictures = rows.nodes.map((row) =>

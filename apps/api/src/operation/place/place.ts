@@ -114,7 +114,7 @@ async function placeMisplaced(tx: Executor): Promise<{ placed: number; left: num
   let placed = 0;
   for (const row of misplaced) {
     rows ??= await readFleet(tx);
-    const fleet = drawFleet(rows, row.id);
+    const fleet = drawFleet(rows, new Set([row.id]));
     const homeId = row.is_together ? fleet.homes.get(row.environment_id) : undefined;
     const wanted = {
       requests: [requestOf(row)],
