@@ -42,9 +42,11 @@ export function environmentRow(environment: Environment, nowMs: number): (Cell |
   const { name, generation, updatedAt, message } = environment;
   const lead = leadOf(environment);
   // What each service says would make a line that nobody reads to its end.
-  const note = message.length > lead.length ? `${lead} Try: drover env get ${name}` : lead;
+  const note = message.length > longestNote ? `${lead} Try: drover env get ${name}` : message;
   return [name, environmentStateCell(environment), String(generation), ago(updatedAt, nowMs), note];
 }
+
+const longestNote = 100;
 
 /** What a person wants to know of an environment first. */
 export function environmentFacts(environment: Environment, nowMs: number): [string, Cell | string][] {

@@ -27,11 +27,20 @@ describe("drover env get and list", () => {
     expect(err).toBe("\nTry: drover service logs shop redis --tail 50\n");
     expect((await drover("env", "get", "shop", "--source")).out).toBe(good);
     expect((await drover("env", "list")).out).toMatch(
-      /\nshop +failed +3 +1m ago +Not everything runs yet\. Try: drover env get shop\n$/,
+      /\nshop +failed +3 +1m ago +Not everything runs yet\. redis: It starts\.\n$/,
     );
     const [listed] = JSON.parse((await drover("env", "list", "--json")).out) as object[];
     expect(listed).toMatchObject({ name: "shop", state: "failed" });
     expect(listed).not.toHaveProperty("services");
+  });
+
+  it("list what many services say in a sentence, and where to read the rest", async () => {
+    const message = `Not everything runs. ${Array.from({ length: 19 }, (_, n) => `s${n}: It has failed.`).join(" ")}`;
+    const environments = [{ ...shop(FAILED), services: [], message }];
+    const drover = setup({ listEnvironments: () => ({ environments }) });
+    expect((await drover("env", "list")).out).toMatch(/ Not everything runs\. Try: drover env get shop\n$/);
+    const [listed] = JSON.parse((await drover("env", "list", "--json")).out) as object[];
+    expect(listed).toMatchObject({ message });
   });
 
   it("say the whole of what a terminal is too narrow for", async () => {

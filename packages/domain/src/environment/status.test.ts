@@ -122,6 +122,21 @@ describe("an environment", () => {
     expect(
       viewEnvironment(quiet, [service(["running"]), service(["stopped"], { name: "db", isStopped: true })]).message,
     ).toBe("All services run but those that were stopped: db.");
+    const job = service(["stopped"], { name: "job" });
+    expect(viewEnvironment(quiet, [service(["running"]), job]).message).toBe(
+      "All services run but those that have ended: job.",
+    );
+    expect(viewEnvironment(quiet, [job]).message).toBe("Its service has ended.");
+  });
+
+  it("tells of what runs and is not as declared", () => {
+    const changed = { number: 2, state: "running", message: "Changed by hand: memory.", isCounted: true } as const;
+    const two = viewService({ ...web, replicas: 2 }, [{ ...changed, number: 1, message: "" }, changed]);
+    expect(two).toMatchObject({ state: "running", message: "All 2 replicas run. Changed by hand: memory." });
+    expect(viewEnvironment(quiet, [two])).toEqual({
+      state: "ready",
+      message: "Its service runs. web: Changed by hand: memory.",
+    });
   });
 
   it("has failed only where nothing is left of a required service", () => {

@@ -44,6 +44,8 @@ export interface ServiceView extends ServiceFacts {
   state: SeenState;
   message: string;
   running: number;
+  /** What there is to say of a replica although it runs: that it was changed by hand; empty: nothing. */
+  remark: string;
 }
 
 export interface EnvironmentFacts {
@@ -68,7 +70,10 @@ export function viewService(service: ServiceFacts, replicas: readonly ReplicaVie
   const shown = service.replicas === 0 ? replicas : [...counted, ...missing];
   const [worst] = shown.toSorted((a, b) => severity(a.state) - severity(b.state));
   const state = worst?.state ?? "stopped";
-  return { ...service, state, running, message: serviceMessage(service, running, worst) };
+  const remark = counted.find((one) => one.state === "running" && one.message !== "")?.message ?? "";
+  const said = serviceMessage(service, running, worst);
+  const message = state === "running" && remark !== "" ? `${said} ${remark}` : said;
+  return { ...service, state, running, message, remark };
 }
 
 /** What is to be said of an environment with its services. */
@@ -92,12 +97,23 @@ export function viewEnvironment(
   if (isRolling) return say("converging", "Replicas follow the newest generation.");
   if (services.every(({ isStopped, replicas }) => isStopped || replicas === 0))
     return say("stopped", "All services are stopped.");
-  const stopped = services.filter(({ isStopped }) => isStopped).map(({ name }) => name);
-  const all = services.length === 1 ? "Its service runs." : `All ${services.length - stopped.length} services run.`;
-  return say(
-    "ready",
-    stopped.length === 0 ? all : `All services run but those that were stopped: ${stopped.join(", ")}.`,
-  );
+  const remarks = services.filter(({ remark }) => remark !== "").map(({ name, remark }) => `${name}: ${remark}`);
+  return say("ready", [readyLead(services), ...remarks].join(" "));
+}
+
+/** Who runs of those that need nothing. */
+function readyLead(services: readonly ServiceView[]): string {
+  const names = (some: readonly ServiceView[]) => some.map(({ name }) => name).join(", ");
+  const stopped = services.filter(({ isStopped }) => isStopped);
+  const ended = services.filter((one) => !one.isStopped && one.replicas > 0 && one.state === "stopped");
+  if (ended.length === services.length)
+    return ended.length === 1 ? "Its service has ended." : "All services have ended.";
+  const others = [
+    ...(stopped.length > 0 ? [`were stopped: ${names(stopped)}`] : []),
+    ...(ended.length > 0 ? [`have ended: ${names(ended)}`] : []),
+  ];
+  if (others.length > 0) return `All services run but those that ${others.join("; and that ")}.`;
+  return services.length === 1 ? "Its service runs." : `All ${services.length} services run.`;
 }
 
 function stateOf(facts: ReplicaFacts): { state: SeenState; message: string } {
