@@ -29,7 +29,13 @@ as $$
            where not exists (select from drover.replica x where x.service_id = o.id and x.holder_id = p_holder_id and x.wanted <> 'gone')
              and not exists (
                select from drover.replica x join drover.replica_status t on t.replica_id = x.id
-                where x.service_id = o.id and x.wanted = 'running' and t.state = 'running')) d))
+                where x.service_id = o.id and x.wanted = 'running' and t.state = 'running')) d),
+      -- Those that are up on another node, whatever becomes of the replicas here.
+      'met', (select json_agg(distinct o.name)
+          from json_array_elements_text(coalesce(r.spec -> 'service' -> 'dependsOn', '[]')) as w (name)
+          join drover.service o on o.environment_id = r.environment_id and o.name = w.name
+          join drover.replica x on x.service_id = o.id and x.holder_id <> p_holder_id and x.wanted = 'running'
+          join drover.replica_status t on t.replica_id = x.id and t.state = 'running'))
       order by r.id), '[]')
     from drover.replica r
     join drover.service s on s.id = r.service_id

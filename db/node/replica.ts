@@ -22,6 +22,8 @@ export interface WantedReplica {
   gpus: GrantedGpu[] | null;
   /** Services on other nodes that it depends on and that are not up. */
   unmet: string[] | null;
+  /** Those that are up on another node, whatever becomes of their replicas here. */
+  met?: string[] | null;
 }
 
 /** What a node says of a replica. Absent fields are unknown. */

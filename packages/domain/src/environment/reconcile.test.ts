@@ -22,6 +22,11 @@ describe("a whole node", () => {
     elsewhere.look([], 0);
     elsewhere.hasImage();
     expect(elsewhere.look([], 1)).toMatchObject({ actions: [], states: ["starting"] });
+    const there = setup([{ ...web, met: ["redis"] }, redis]);
+    there.look([], 0);
+    there.hasImage();
+    // The one here has failed, or has yet to start; another one is up.
+    expect(there.look([], 1).actions).toEqual([{ kind: "create" }, { kind: "create" }]);
   });
 
   it("stops the other way round", () => {

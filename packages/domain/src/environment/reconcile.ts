@@ -148,7 +148,7 @@ function waitsFor(one: DesiredReplica, peers: Peers, isPeerUp: (peer: DesiredRep
   const local = isOrdered
     ? one.spec.service.dependsOn.filter((name) => {
         const here = replicas.filter(({ service, wanted }) => service === name && wanted !== "gone");
-        return here.length > 0 && !here.some(isPeerUp);
+        return here.length > 0 && !here.some(isPeerUp) && one.met?.includes(name) !== true;
       })
     : [];
   return [...new Set([...local, ...(one.unmet ?? [])])];

@@ -24,6 +24,8 @@ export interface DesiredReplica {
   gpus: readonly { uuid: string }[] | null;
   /** Services on other nodes that it depends on and that are not up. */
   unmet: readonly string[] | null;
+  /** Services that it depends on and that are up on another node. */
+  met?: readonly string[] | null;
 }
 
 /** Something about a container that is not as it was made. */
