@@ -60,7 +60,7 @@ export const settings = {
     name: "DROVER_AGENT_TASK_DIR",
     kind: text(),
     default: ".drover/task",
-    doc: "Folder of the attempts' working directories; the same path on the Docker host.",
+    doc: "Folder of the attempts' working directories; the same path on the Docker host. What the agent has to know while the database is away lies there, too.",
   },
   process: {
     name: "DROVER_AGENT_PROCESS",
