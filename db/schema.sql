@@ -752,6 +752,8 @@ create function drover.alert_budgets(p_budget_ids bigint[])
   returns void language sql;
 create function drover.authorize(p_holder_id integer)
   returns void language plpgsql stable;
+create function drover.bar_node(p_holder_id integer)
+  returns void language plpgsql;
 create function drover.budget_text(p_budget drover.budget)
   returns text language sql stable;
 create function drover.budgets_of(p_namespace_id integer, p_provider text, p_model text, p_workflow text, p_root_run_id bigint, p_run_id bigint, p_step_number integer)
@@ -792,6 +794,8 @@ create function drover.end_drains()
   returns integer language plpgsql;
 create function drover.end_node_sessions(p_holder_id integer)
   returns integer language plpgsql;
+create function drover.end_obstructing_sessions(p_seconds double precision)
+  returns text[] language plpgsql;
 create function drover.end_placements(p_task_ids bigint[])
   returns void language plpgsql;
 create function drover.end_runs(p_ends json)
@@ -888,6 +892,14 @@ create function drover.retry_delay_ms(strategy text, base_ms bigint, max_ms bigi
   returns bigint language sql immutable;
 create function drover.revoke_node_login(p_holder_id integer, p_actor text)
   returns boolean language plpgsql;
+create function drover.sane_facts(p_facts jsonb)
+  returns jsonb language sql immutable;
+create function drover.sane_ports(p_ports json)
+  returns json language sql immutable;
+create function drover.sane_slots(p_slots jsonb)
+  returns jsonb language sql immutable;
+create function drover.sane_time(p_time timestamp with time zone)
+  returns timestamp with time zone language sql stable;
 create function drover.selects(p_selector text, p_name text)
   returns boolean language sql immutable;
 create function drover.set_budget(p_namespace_id integer, p_name text, p_scope text, p_workflow text, p_provider text, p_model text, p_period text, p_limit_nanos bigint, p_alert_percents integer[], p_when_exceeded text, p_actor text)
