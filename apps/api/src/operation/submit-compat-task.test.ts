@@ -22,17 +22,6 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-describe("a task without an execution", () => {
-  it("is told of the worker that is missing where it names a type, and else of the execution", async () => {
-    await bench.submit({ ...blank, id: "typed", payload: { task_type: "resize" } });
-    await bench.submit({ ...blank, id: "untyped", payload: { n: 1 } });
-    const message =
-      "payload.execution section is required, as no worker serves task_type resize: start one, or say in payload.execution how to run it";
-    expect(await bench.find("typed")).toMatchObject({ state: "failed", error: { message } });
-    expect(await bench.find("untyped")).toMatchObject({ error: { message: "payload.execution section is required" } });
-  });
-});
-
 describe("a task without an image", () => {
   it("waits for a node while none has come yet", async () => {
     await bench.submit({ ...blank, id: "no-node", payload: imageless });

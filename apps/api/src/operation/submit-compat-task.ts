@@ -64,7 +64,7 @@ export function createSubmitCompatTask({ deps, submitTask, definitions }: Submit
     if (fault !== executionRequired) return refuse(deps, caller, draft, { executor: "docker", fault });
     const typed = { ...draft, type: taskTypeOf(request.payload) };
     if (await isServed(namespaceId, typed.type)) return (await submitTask.one(caller, typed)).id;
-    return refuse(deps, caller, typed, { executor: "worker", fault: unservedText(fault, request.payload, typed.type) });
+    return refuse(deps, caller, typed, { executor: "worker", fault });
   };
 }
 
@@ -80,12 +80,6 @@ function createWorkerLookup({ db }: Deps, rememberMs = 2000) {
     if (isServed) servedUntil.set(key, performance.now() + rememberMs);
     return isServed;
   };
-}
-
-/** Who names a type means a worker, and is told that none is there. */
-function unservedText(fault: string, payload: Readonly<Record<string, Json>>, type: string): string {
-  if (payload["task_type"] === undefined) return fault;
-  return `${fault}, as no worker serves task_type ${type}: start one, or say in payload.execution how to run it`;
 }
 
 function imageRequired(className: string): string {

@@ -182,6 +182,14 @@ describe("ExecuteTask", () => {
     expect(refused.error).toContain("quantum");
   });
 
+  it("tells who names a type that no worker serves it", async () => {
+    const untyped = await bench.client.executeTask({ payload: { n: "1" } });
+    expect(untyped).toMatchObject({ success: false, error: "payload.execution section is required" });
+    expect((await bench.client.executeTask({ payload: { task_type: "resize" } })).error).toBe(
+      "payload.execution section is required: no worker serves task_type resize; start one, or say in payload.execution how to run it",
+    );
+  });
+
   it("cancels what takes longer than it may", async () => {
     const answer = await bench.client.executeTask({
       taskId: "slow",

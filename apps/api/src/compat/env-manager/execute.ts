@@ -1,5 +1,6 @@
 import { deadlineAfter } from "@drover/daemon/deadline";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { executionRequired } from "@drover/domain/compat-execution";
 import { compatError, compatResult } from "@drover/domain/compat-task";
 import { decodePayload } from "@drover/domain/payload";
 import type { ExecuteTaskRequest, ExecuteTaskResponseSchema } from "@drover/proto/env_manager/env_manager";
@@ -54,7 +55,7 @@ export async function executeTask(
     return {
       success: row.state === "completed",
       result: compatResult(compatTask(row), compatOutcome(row)),
-      error: compatError(row.state, storedError(row.error)),
+      error: typeText(compatError(row.state, storedError(row.error)), request.payload),
       latencyMs: elapsed(),
     };
   } catch (error) {
@@ -63,4 +64,10 @@ export async function executeTask(
     await cancelTask(deps, caller, id, text);
     return { success: false, error: text, latencyMs: elapsed() };
   }
+}
+
+/** Who names a type means a worker: that none is there is the nearer reason. */
+function typeText(error: string, { task_type: type = "" }: Readonly<Record<string, string>>): string {
+  if (error !== executionRequired || type.trim() === "") return error;
+  return `${error}: no worker serves task_type ${type.trim()}; start one, or say in payload.execution how to run it`;
 }

@@ -67,7 +67,7 @@ describe("StreamEvents", () => {
     expect(events.filter((event) => ["fails-1", "cancelled-1"].includes(event.resourceId))).toMatchObject([
       {
         eventType: "task_failed",
-        data: { task_id: "fails-1", error: expect.stringContaining("no worker serves task_type nobody") },
+        data: { task_id: "fails-1", error: "payload.execution section is required" },
       },
       { eventType: "task_failed", data: { task_id: "cancelled-1", error: "The task was cancelled: changed my mind" } },
     ]);

@@ -55,7 +55,7 @@ describe("StreamTaskResults with ids", () => {
     await submit("final-1", "nobody");
     const seen = await collect({ taskIds: ["final-1", "final-1", " final-1 "], includeCompleted: true });
     expect(seen).toMatchObject([
-      { taskId: "final-1", status: "failed", error: expect.stringContaining("no worker serves task_type nobody") },
+      { taskId: "final-1", status: "failed", error: "payload.execution section is required" },
     ]);
   });
 
