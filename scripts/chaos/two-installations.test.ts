@@ -2,7 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { createTestDatabase } from "@drover/db/testing";
 import { NodeState } from "@drover/proto/drover/node";
 import { Executor, TaskService } from "@drover/proto/drover/task";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { writeNodeLogin } from "../../apps/api/src/node-login.ts";
 import { testImage } from "../../apps/agent/src/docker/testing.ts";
@@ -10,6 +10,8 @@ import { environmentClients, isReady, watchNode } from "./environment.ts";
 import { openLedger } from "./ledger.ts";
 import { engine } from "./setup.ts";
 import { createWorld, type World } from "./world.ts";
+
+const agentProgram = resolve(import.meta.dirname, "../../apps/agent/src/main.ts");
 
 /** A control plane with a database of its own, and an agent under a name that the other one's has, too. */
 async function install(world: World, what: string, node: string) {
@@ -20,12 +22,18 @@ async function install(world: World, what: string, node: string) {
   // Test databases are copies of one.
   const [row] = await ledger.sql<{ id: string }[]>`update drover.installation set id = gen_random_uuid() returning id`;
   const api = await world.api({ databaseUrl: database.url, env: { DROVER_LEASE_SECONDS: "15s" } });
-  const login = { node, databaseUrl: await writeNodeLogin({ url: database.url, name: node }) };
+  const nodeUrl = await writeNodeLogin({ url: database.url, name: node });
+  // Nobody tells the agent its name: it is the one of its login.
   const start = () =>
-    world.agent({
-      ...login,
+    world.spawn({
+      name: `agent of ${what}`,
+      command: "node",
+      args: ["--disable-warning=ExperimentalWarning", agentProgram],
       env: {
+        DROVER_AGENT_DATABASE_URL: nodeUrl,
+        DROVER_AGENT_LISTEN: "127.0.0.1:0",
         DROVER_AGENT_TASK_DIR: join(world.folder, what),
+        DROVER_AGENT_GRACE_SECONDS: "0s",
         DROVER_AGENT_SWEEP_GRACE_SECONDS: "0s",
         DROVER_AGENT_RECONCILE_SECONDS: "0.5s",
       },
