@@ -14,15 +14,14 @@ export async function findEnvironment(
 ): Promise<EnvironmentRow> {
   const namespaceId = await deps.directory.namespaceId(caller.namespace);
   const row = await findRow(deps.db, namespaceId, name);
-  return row ?? (await refuse(deps.db, namespaceId, name));
+  return row ?? (await refuseEnvironment(deps.db, namespaceId, name));
 }
 
 /** The services of an environment by the names that were asked for; none: all. */
 export function findServices({ name, declaration }: EnvironmentRow, names: readonly string[]): Service[] {
   if (names.length === 0) return declaration.services;
-  return [
-    ...new Set(names.map((one) => findService(declaration, one) ?? refuseService(name, declaration.services, one))),
-  ];
+  const known = declaration.services.map((service) => service.name);
+  return [...new Set(names.map((one) => findService(declaration, one) ?? refuseService(name, known, one)))];
 }
 
 /** The error for an environment that is not there. */
@@ -33,7 +32,8 @@ export function environmentNotFound(name: string, known: readonly string[] = [])
   });
 }
 
-async function refuse(db: Executor, namespaceId: number, name: string): Promise<never> {
+/** Refuses an environment that is not there, with the one that was probably meant. */
+export async function refuseEnvironment(db: Executor, namespaceId: number, name: string): Promise<never> {
   const known = await listEnvironments(db, namespaceId);
   throw environmentNotFound(
     name,
@@ -41,8 +41,8 @@ async function refuse(db: Executor, namespaceId: number, name: string): Promise<
   );
 }
 
-function refuseService(environment: string, services: readonly Service[], name: string): never {
-  const known = services.map((service) => service.name);
+/** Refuses a service that an environment does not have, with the one that was probably meant. */
+export function refuseService(environment: string, known: readonly string[], name: string): never {
   const similar = findSimilar(name, known);
   throw new DroverError("not_found", `Environment "${environment}" has no service "${name}".`, {
     hint: similar === undefined ? `Its services: ${known.join(", ")}.` : `Did you mean "${similar}"?`,

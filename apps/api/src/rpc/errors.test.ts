@@ -21,6 +21,8 @@ describe("toConnectError", () => {
   it("keeps the sentence and adds what to do next", () => {
     const error = new DroverError("not_found", 'Expected a known task, got "x".', { hint: "List them." });
     expect(toConnectError(error, call).rawMessage).toBe('Expected a known task, got "x". List them.');
+    const plain = new DroverError("not_found", "service x not found", { hint: "It is one of a, b." });
+    expect(toConnectError(plain, call).rawMessage).toBe("service x not found. It is one of a, b.");
   });
 
   it("names each wrong field, and when to try again, in details that any gRPC client knows", () => {

@@ -66,7 +66,8 @@ function fromDroverError(error: DroverError, call: FailedCall): ConnectError {
   const details: ErrorDetail[] = [errorInfo(error.reason)];
   if (fields !== undefined && fields.length > 0) details.push(badRequest(fields));
   if (retryAfterMs !== undefined) details.push(retryInfo(retryAfterMs));
-  const message = hint === undefined ? error.message : `${error.message} ${hint}`;
+  // Messages of compatible interfaces are no sentences; what follows begins one.
+  const message = hint === undefined ? error.message : `${error.message.replace(/[^.!?:]$/, "$&.")} ${hint}`;
   const metadata = retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
   return new ConnectError(message, codeByReason[error.reason], metadata, details, error);
 }

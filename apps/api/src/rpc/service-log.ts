@@ -162,8 +162,8 @@ function faceOf(rows: readonly { replica_id: string | null; holder_id: number | 
   return rows.map((row) => `${row.replica_id}@${row.holder_id}${row.container_id === null ? "" : "+"}`).join();
 }
 
-function missing({ environment, service }: LogRequest, reasons: readonly string[]): DroverError {
-  const why = reasons.length === 0 ? "it has no such replica" : [...new Set(reasons)].join("; ");
+function missing({ environment, service, replica }: LogRequest, reasons: readonly string[]): DroverError {
+  const why = reasons.length === 0 ? `it has no replica ${replica}` : [...new Set(reasons)].join("; ");
   return new DroverError("not_found", `Service "${service}" of "${environment}" has no container: ${why}.`);
 }
 

@@ -1,6 +1,6 @@
 import { listServiceReplicas, type ServiceReplicaRow } from "@drover/db/query/node-request";
-import { DroverError } from "@drover/domain/error";
 import type { Deps } from "../operation/context.ts";
+import { refuseEnvironment, refuseService } from "../operation/find-environment.ts";
 
 /** A replica that is on a node. */
 export type PlacedReplica = ServiceReplicaRow & { replica_id: string; holder_id: number };
@@ -13,18 +13,9 @@ export async function findReplicas(
   services: readonly string[],
 ): Promise<ServiceReplicaRow[]> {
   const rows = await listServiceReplicas(db, namespaceId, environment);
-  if (rows.length === 0) {
-    throw new DroverError("not_found", `There is no environment "${environment}".`, {
-      hint: 'List them with "drover env list".',
-    });
-  }
-  for (const name of services) {
-    if (rows.some(({ service }) => service === name)) continue;
-    const known = [...new Set(rows.map(({ service }) => service))].join(", ");
-    throw new DroverError("not_found", `Environment "${environment}" has no service "${name}".`, {
-      hint: `It has ${known}.`,
-    });
-  }
+  if (rows.length === 0) await refuseEnvironment(db, namespaceId, environment);
+  const known = [...new Set(rows.map(({ service }) => service))];
+  for (const name of services) if (!known.includes(name)) refuseService(environment, known, name);
   return services.length === 0 ? rows : rows.filter(({ service }) => services.includes(service));
 }
 
@@ -32,12 +23,12 @@ export function isPlaced(row: ServiceReplicaRow): row is PlacedReplica {
   return row.replica_id !== null && row.holder_id !== null;
 }
 
-/** Why a replica has no container that could be asked. */
+/** Why a replica has no container that could be asked; part of a sentence, without its full stop. */
 export function absenceOf(row: ServiceReplicaRow): string {
   if (row.replica_id === null) return "it has no replica";
-  if (row.holder_id === null) return `replica ${row.number} is not placed on a node yet`;
   if (row.wanted === "stopped") return `replica ${row.number} is stopped`;
-  const detail = row.message === "" ? "" : `: ${row.message}`;
+  if (row.holder_id === null) return `replica ${row.number} is not placed on a node yet`;
+  const detail = row.message === "" ? "" : `: ${row.message.replace(/\.$/, "")}`;
   return `replica ${row.number} on node "${row.node}" is ${row.state ?? "not begun"}${detail}`;
 }
 
