@@ -54,7 +54,7 @@ it("takes the guide's file as printed, starts nothing, and touches on a reload o
   await configuration.reload();
   expect((await generation())?.generation).toBe(1);
 
-  file.text = `${guide.replace("= 60", "= 90")}\n[[service_overrides]]\nname = "prometheus"\nenvironment = ["A=1"]\n`;
+  file.text = `${guide.replace("= 60", "= 90").replace("= 30", "= 45")}\n[[service_overrides]]\nname = "prometheus"\nenvironment = ["A=1"]\n`;
   const before = bench.wanted("prometheus");
   await configuration.reload();
   await expect.poll(() => bench.wanted("prometheus")?.spec.service.env).toEqual({ A: "1" });
@@ -67,6 +67,13 @@ it("takes the guide's file as printed, starts nothing, and touches on a reload o
   await configuration.reload();
   expect(lines.at(-1)).toContain("was not taken up, and nothing was changed");
   expect(lines.at(-1)).toContain("/env-manager.toml: service_overrides[0].required: ");
+  expect((await generation())?.generation).toBe(2);
+
+  file.text = '[[service_overrides]]\nname = "rediss"\nrequired = false\n';
+  await configuration.reload();
+  const unknown = 'service_overrides: Expected a service of the environment "lightweight", got "rediss".';
+  expect(JSON.parse(lines.at(-1) ?? "{}")).toMatchObject({ error: { message: expect.stringContaining(unknown) } });
+  await expect(configuration.start()).rejects.toThrow('Did you mean "redis"?');
   expect((await generation())?.generation).toBe(2);
 
   file.text = "";

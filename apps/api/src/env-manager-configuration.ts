@@ -23,13 +23,11 @@ export interface EnvManagerFile {
 
 /** Reads the env-manager's file, or refuses with every fault of it. */
 export function readEnvManagerFile(path: string, readFile: (path: string) => string): EnvManagerFile {
-  const told = (message: string) =>
-    new DroverError("invalid", message, { hint: "Correct it, then start or reload again." });
   let toml: string;
   try {
     toml = readFile(path);
   } catch (error) {
-    throw told(
+    throw faulty(
       `Expected a file that can be read at ${path}: ${error instanceof Error ? error.message : String(error)}.`,
     );
   }
@@ -37,7 +35,7 @@ export function readEnvManagerFile(path: string, readFile: (path: string) => str
   const place = ({ line, column, path: key, message }: Fault) =>
     line > 0 ? `${path}:${line}:${column} ${message}` : `${path}: ${key}: ${message}`;
   const reading = readEnvManagerConfig(toml);
-  if ("faults" in reading) throw told(reading.faults.map(place).join("\n"));
+  if ("faults" in reading) throw faulty(reading.faults.map(place).join("\n"));
   return { ...reading, warnings: reading.warnings.map(place) };
 }
 
@@ -83,7 +81,8 @@ export function createEnvManagerConfiguration(options: EnvManagerConfigurationOp
       overrides: serviceOverrides,
       ...(startSeconds !== undefined && { startSeconds }),
     });
-    for (const warning of overridden.warnings) log.warn({ file: path }, warning);
+    if (overridden.warnings.length > 0)
+      throw faulty(overridden.warnings.map((text) => `${path}: service_overrides: ${text}`).join("\n"));
     const { created } = await declareEnvironment(deps, caller, hasSaid ? overridden.text : environment);
     log.info({ environment, file: path, changed: created }, "the env-manager's file holds");
   };
@@ -100,6 +99,10 @@ export function createEnvManagerConfiguration(options: EnvManagerConfigurationOp
       return turn;
     },
   };
+}
+
+function faulty(message: string): DroverError {
+  return new DroverError("invalid", message, { hint: "Correct it, then start or reload again." });
 }
 
 /** Who made the newest generation; undefined: nobody. */

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { RestartPolicy } from "./environment/declaration.ts";
+import { givenUp } from "./environment/replica-start.ts";
 import { compatServiceStatus, createStartStory, type ServiceNow } from "./compat-service.ts";
 
 const now = (name: string, state: ServiceNow["state"], more: Partial<ServiceNow> = {}): ServiceNow => ({
@@ -36,6 +38,23 @@ describe("the story of a start", () => {
     expect(story.look([now("a", "failed")], 9_000)).toEqual([]);
     expect(story.look([now("a", "failed")], 9_500)).toMatchObject([{ status: "failed", progress: 100 }]);
     expect(story.failures()).toEqual([{ name: "a", message: "a failed" }]);
+  });
+
+  it("takes the word of a node that has given up at once", () => {
+    const end = (trouble: string, restart: RestartPolicy) => {
+      const story = setup("a");
+      story.look([now("a", "failed", { message: `Replica 2: ${givenUp(trouble, restart)}` })], 0);
+      return story.isTold();
+    };
+    const restart = { when: "always", baseDelaySeconds: 1, maxDelaySeconds: 1 } as const;
+    expect(end("Ended with exit code 1.", { ...restart, maxRestarts: 3 })).toBe(true);
+    expect(end("no image", { ...restart, maxRestarts: 0 })).toBe(true);
+    const story = setup("a");
+    story.look([now("a", "failed", { message: "Ended with exit code 1. Its restart policy lets it rest." })], 0);
+    expect(story.failures()).toMatchObject([{ name: "a" }]);
+    const trying = setup("a");
+    trying.look([now("a", "failed", { message: "Ended with exit code 1. Next try in 2 s." })], 0);
+    expect(trying.isTold()).toBe(false);
   });
 
   it("gives up what depends on something that failed", () => {

@@ -1,3 +1,4 @@
+import { hasGivenUp } from "./environment/replica-start.ts";
 import type { SeenState } from "./environment/status.ts";
 
 /** The words that env_manager.v1 has for a service. */
@@ -48,7 +49,7 @@ export interface StartStory {
 export interface StartStoryOptions {
   /** Services that are told of. */
   names: readonly string[];
-  /** So long a service has to be down until it counts as failed: its node tries again by itself. */
+  /** So long a service has to be down until it counts as failed, unless its node has given up: it tries again by itself. */
   failedMs?: number;
   /** So long it may wait for a node. */
   pendingMs?: number;
@@ -73,7 +74,7 @@ export function createStartStory({ names, failedMs = 5_000, pendingMs = 60_000 }
     if (before?.kind !== kind) troubles.set(name, { kind, sinceMs: nowMs });
     const forMs = before?.kind === kind ? nowMs - before.sinceMs : 0;
     if (kind === "away" && forMs >= pendingMs) return { status: "failed", message };
-    if (kind === "down" && forMs >= failedMs) {
+    if (kind === "down" && (forMs >= failedMs || (state === "failed" && hasGivenUp(message)))) {
       return { status: state === "unhealthy" ? "unhealthy" : "failed", message };
     }
     return undefined;

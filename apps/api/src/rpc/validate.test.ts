@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { ClassService, CreateClassRequestSchema } from "@drover/proto/drover/class";
+import { CreateJoinTokenRequestSchema } from "@drover/proto/drover/node";
 import {
   Executor,
   SubmitTaskRequestSchema,
@@ -20,6 +21,16 @@ describe("validation", () => {
     expect(
       validation.faults(SubmitTaskRequestSchema, create(SubmitTaskRequestSchema, { task: { class: "gpu" } })),
     ).toEqual([]);
+  });
+
+  it("says of large limits in seconds what people call them", () => {
+    const request = create(CreateJoinTokenRequestSchema, { ttlSeconds: 34_560_000 });
+    expect(validation.faults(CreateJoinTokenRequestSchema, request)).toEqual([
+      {
+        field: "ttl_seconds",
+        message: "must be greater than or equal to 0 and less than or equal to 2592000 (30 days), got 34560000",
+      },
+    ]);
   });
 
   it("names each field, what was expected and what came", () => {

@@ -82,8 +82,25 @@ function expectation({ field, message, ruleId }: Violation): string {
     const allowed = enumeration.values.filter(({ number }) => !refused.has(number));
     return `must be one of ${allowed.map(({ name }) => name).join(", ")}`;
   }
-  return ruleId === "required" ? "must be set" : message;
+  return ruleId === "required" ? "must be set" : withTimes(message, field);
 }
+
+/** Says of large limits in seconds what people call them: `2592000 (30 days)`. */
+function withTimes(message: string, field: Violation["field"]): string {
+  const last = field.findLast((element) => element.kind === "field");
+  if (last === undefined || !last.name.endsWith("_seconds")) return message;
+  return message.replace(/\d{4,}/g, (digits) => {
+    const found = units.find(([, seconds]) => Number(digits) % seconds === 0);
+    if (found === undefined) return digits;
+    const count = Number(digits) / found[1];
+    return `${digits} (${count} ${found[0]}${count === 1 ? "" : "s"})`;
+  });
+}
+
+const units = [
+  ["day", 86_400],
+  ["hour", 3600],
+] as const;
 
 function valueAt(violation: Violation, schema: DescMessage, message: Message): unknown {
   if (violation.forKey) {

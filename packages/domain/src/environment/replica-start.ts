@@ -90,6 +90,11 @@ export function givenUp(trouble: string | undefined, { maxRestarts = 0 }: Restar
   return sentences(trouble, `Given up after ${maxRestarts} restart${maxRestarts === 1 ? "" : "s"}.`);
 }
 
+/** Whether a message is one of those by which a node says that it tries nothing more by itself. */
+export function hasGivenUp(message: string): boolean {
+  return /(^| )Given up(:| after )|(^| )Its restart policy lets it rest\./.test(message);
+}
+
 /** Texts as sentences in a row: what others wrote, such as an engine, may lack its full stop. */
 export function sentences(...texts: readonly (string | undefined)[]): string {
   return texts
