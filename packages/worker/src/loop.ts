@@ -67,7 +67,7 @@ export function createWorkLoop<C, Free>(options: WorkLoopOptions<C, Free>): Work
     lease.renewed(sentAt, leaseSeconds);
     isLeased = true;
     clearTimeout(watchdog);
-    watchdog = setTimeout(() => lose("it could not be renewed in time"), lease.remainingMs());
+    watchdog = setTimeout(() => lose("it could not be renewed in time"), Math.max(0, lease.remainingMs()));
     watchdog.unref();
   };
   const wait = (ms: number) =>

@@ -6,7 +6,7 @@ import type { Service } from "@drover/daemon/service";
 import type { WantedReplica } from "@drover/db/node/replica";
 import type { DriftPolicy, HealthCheck } from "@drover/domain/environment/declaration";
 import { reconcile } from "@drover/domain/environment/reconcile";
-import { noteFailure, type ReplicaMemory } from "@drover/domain/environment/replica-memory";
+import { noteFailure, noteSuccess, type ReplicaMemory } from "@drover/domain/environment/replica-memory";
 import { followEvents } from "../docker/event.ts";
 import type { Puller } from "../docker/pull.ts";
 import { isOwn, ownerLabels } from "../docker/owner.ts";
@@ -113,11 +113,7 @@ export function createReconciler({
     const memory = memories.get(wanted.id);
     if (result.kind === "failed") holds?.hear(wanted.id, result.message);
     tally.done(wanted, action, result, seconds);
-    if (memory !== undefined && result.kind === "done") {
-      if (action.kind === "fetch") memories.set(wanted.id, { ...memory, hasImage: true });
-      if (action.kind === "start" && (memory.countedRun !== undefined || memory.tries.failures > 0))
-        memories.set(wanted.id, { ...memory, restarts: memory.restarts + 1 });
-    }
+    if (memory !== undefined && result.kind === "done") memories.set(wanted.id, noteSuccess(memory, action));
     const isEnd = action.kind === "stop" || action.kind === "remove";
     if (memory !== undefined && result.kind === "failed" && !isEnd)
       memories.set(wanted.id, noteFailure(memory, action, wanted.spec.service.restart, result.message, clock.now()));

@@ -100,6 +100,13 @@ export interface ReplicaStatus {
   restarts: number;
 }
 
+/** Takes into account that something was done for the replica. */
+export function noteSuccess(memory: ReplicaMemory, action: ReplicaAction): ReplicaMemory {
+  if (action.kind === "fetch") return { ...memory, hasImage: true };
+  const isRestart = action.kind === "start" && (memory.countedRun !== undefined || memory.tries.failures > 0);
+  return isRestart ? { ...memory, restarts: memory.restarts + 1 } : memory;
+}
+
 /** Takes into account that something which was done for the replica did not succeed. */
 export function noteFailure(
   memory: ReplicaMemory,

@@ -2,10 +2,6 @@ import { describe, expect, it } from "vitest";
 import { noteFailure, type ReplicaMemory } from "./replica-memory.ts";
 import { check, createTestNode as setup, failing, find, healthy, restart, want } from "./testing-node.ts";
 
-/** What an action that failed leaves in the memory. */
-const failed = (kind: "fetch" | "create", memory: ReplicaMemory) =>
-  noteFailure(memory, { kind }, restart, "no image", 0);
-
 describe("one replica", () => {
   it("gets its image, its container, and is running once that runs", () => {
     const { look, hasImage } = setup([want()]);
@@ -105,65 +101,6 @@ describe("one replica", () => {
     expect(look([find({ startedAt: "t2", state: "stopped", exitCode: 3 })], 5).actions).toEqual([{ kind: "fetch" }]);
   });
 
-  it("whose starts fail is given up as one whose runs do, and one whose pulls fail is not", () => {
-    const bounded = setup([want({ restart: { ...restart, maxRestarts: 1 } })]);
-    bounded.look([], 0);
-    bounded.hasImage();
-    bounded.remember((memory) => failed("create", memory));
-    bounded.hasImage();
-    expect(bounded.look([], 1).actions).toEqual([{ kind: "create" }]);
-    bounded.remember((memory) => failed("create", memory));
-    bounded.hasImage();
-    for (const found of [[], [find({ state: "new" })]]) {
-      expect(bounded.look(found, 1e9)).toMatchObject({
-        actions: [],
-        messages: ["no image. Given up after 1 restart."],
-        status: { state: "failed", restarts: 1 },
-      });
-    }
-    const pulling = setup([want({ restart: { ...restart, maxRestarts: 1 } })]);
-    pulling.look([], 0);
-    for (let pulls = 0; pulls < 9; pulls += 1) pulling.remember((memory) => failed("fetch", memory));
-    expect(pulling.look([], 1e9).actions).toEqual([{ kind: "fetch" }]);
-  });
-
-  it("says so where not one restart is allowed", () => {
-    const { look } = setup([want({ restart: { ...restart, maxRestarts: 0 } })]);
-    look([find()], 0);
-    expect(look([find({ state: "stopped", exitCode: 3 })], 1).messages).toEqual([
-      "Ended with exit code 3. Given up: its restart policy allows no restart.",
-    ]);
-  });
-
-  it("with policy never that does not get healthy in time is stopped, and has failed however it ends", () => {
-    const { look } = setup([want({ health: check, restart: { ...restart, when: "never" } })]);
-    look([find()], 0);
-    expect(look([find()], 20_000, { probe: failing(30, false) })).toMatchObject({
-      states: ["failed"],
-      actions: [{ kind: "stop", containerId: "c1" }],
-    });
-    for (const at of [20_010, 1e9]) {
-      expect(look([find({ state: "stopped", exitCode: 0 })], at)).toMatchObject({
-        actions: [],
-        states: ["failed"],
-        messages: ["Not healthy within 20 s of its start: refused. Its restart policy lets it rest."],
-      });
-    }
-  });
-
-  it("with policy never that was healthy runs on when it is so no more", () => {
-    const { look } = setup([want({ health: check, restart: { ...restart, when: "never" } })]);
-    look([find()], 0, { probe: healthy });
-    expect(look([find()], 10, { probe: failing(3, true) })).toMatchObject({ states: ["unhealthy"], actions: [] });
-  });
-
-  it("that ended well and was then removed by hand stays as it ended", () => {
-    const { look } = setup([want({ restart: { ...restart, when: "on-failure" } })]);
-    look([find()], 0);
-    look([find({ state: "stopped", exitCode: 0 })], 1);
-    expect(look([], 2)).toMatchObject({ actions: [], states: ["stopped"] });
-  });
-
   it.each([
     ["never", 1, "failed"],
     ["never", 0, "stopped"],
@@ -208,7 +145,8 @@ describe("one replica", () => {
   it("keeps its old container while the new image cannot be had", () => {
     const { look, remember } = setup([want({ specHash: "b" })]);
     look([find()], 0);
-    remember((memory) => failed("fetch", failed("fetch", memory)));
+    const failed = (memory: ReplicaMemory) => noteFailure(memory, { kind: "fetch" }, restart, "no image", 0);
+    remember((memory) => failed(failed(memory)));
     expect(look([find()], 1)).toMatchObject({
       actions: [],
       states: ["failed"],
