@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Database, openDatabase } from "@drover/db/client";
-import { drainNode, listNodes } from "@drover/db/query/node";
+import { drainNode, findNode, listNodes } from "@drover/db/query/node";
 import {
   dropNodeRole,
   endNodeSessions,
@@ -54,6 +54,29 @@ describe("an agent whose node is drained", () => {
     expect(await listNodes(db, "drained")).toMatchObject([{ state: "draining", running: "0" }]);
     await cancelTask(db, key, "end of test", "test");
     await stop();
+  });
+});
+
+describe("an agent under a name that is not its login's", () => {
+  it("is refused once, and does not try again", async () => {
+    const own = new URL(database.url);
+    own.password = "p".repeat(32);
+    own.username = await ensureNodeLogin(db, 1, "rightful", own.password);
+    const agentDb = openDatabase({ url: own.href, maxConnections: 1 });
+    const refusals: unknown[] = [];
+    const onRefused = (error: unknown) => void refusals.push(error);
+    const { agent, source, stop } = createTestAgent({ db: agentDb, name: "wrongful", taskBase, onRefused });
+    const registered = source.register();
+    expect(await registered).toEqual({ status: "superseded", why: "the database does not take this node's login" });
+    await agent.start();
+    await expect.poll(() => refusals.length).toBe(2);
+    await stop();
+    expect(refusals).toHaveLength(2);
+    expect(agent.isLeased).toBe(false);
+    const holderId = (await findNode(db, "rightful"))?.id ?? 0;
+    await removeNode(db, holderId, { isForced: true, actor: "test" });
+    await dropNodeRole(db, holderId);
+    await agentDb.close({ timeoutSeconds: 1 });
   });
 });
 
