@@ -1,7 +1,8 @@
-import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { requestText } from "../rpc/unknown-field.ts";
 import type { Calls, NodeRequest, NodeResponse } from "./calls.ts";
 
 export type NodeHandler = (req: NodeRequest, res: NodeResponse) => void;
@@ -26,6 +27,7 @@ export function createDispatch({ routes, rpc, fallback, calls, onFault }: Dispat
     const handler = handlerByPath.get(pathOf(req.url));
     if (handler === undefined) {
       if (isGrpc(req)) refuseGrpc(req, res);
+      else if (isConnect(req)) refuseConnect(req, res);
       else fallback(req, res);
     } else {
       serve(handler, req, res).catch((error: unknown) => {
@@ -55,12 +57,34 @@ function refuseGrpc(req: NodeRequest, res: NodeResponse): void {
   res.end();
 }
 
+/** JSON that is sent to what can only be a method: no path of the rest of the interface has a dot before a slash. */
+function isConnect({ method, url, headers }: NodeRequest): boolean {
+  return (
+    method === "POST" &&
+    headers["content-type"]?.startsWith("application/json") === true &&
+    /^\/[\w]+(\.[\w]+)+\/\w+$/.test(pathOf(url))
+  );
+}
+
+function refuseConnect(req: NodeRequest, res: NodeResponse): void {
+  res.statusCode = 404;
+  res.setHeader("content-type", "application/json");
+  const body = JSON.stringify({ code: "unimplemented", message: `This server has no method ${pathOf(req.url)}.` });
+  void discardBody(req).then(() => res.end(body));
+}
+
 async function serve(handler: UniversalHandler, req: NodeRequest, res: NodeResponse): Promise<void> {
   let request;
   try {
     // The default body destroys the request, and with it an HTTP/1.1 connection, where a handler reads no further.
     const body: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => req.iterator({ destroyOnReturn: false }) };
-    request = { ...universalRequestFromNodeRequest(req, res, undefined, undefined), body };
+    const values = createContextValues();
+    request = { ...universalRequestFromNodeRequest(req, res, undefined, values), body };
+    if (isPlainJson(req)) {
+      const kept = keepText(body);
+      values.set(requestText, kept.text);
+      request.body = kept.body;
+    }
   } catch {
     await discardBody(req);
     refuse(res, 400, "Expected a Host header (or :authority) that is a host name and port.\n");
@@ -70,6 +94,31 @@ async function serve(handler: UniversalHandler, req: NodeRequest, res: NodeRespo
   if (answer.status >= 400 && !req.complete) await discardBody(req);
   if (answer.body === undefined && answer.status >= 400) await refuseByProtocol(handler, answer, req, res);
   else await universalResponseToNodeResponse(answer, res);
+}
+
+function isPlainJson({ headers }: NodeRequest): boolean {
+  const encoding = headers["content-encoding"] ?? "identity";
+  return headers["content-type"]?.startsWith("application/json") === true && encoding === "identity";
+}
+
+const keptMaxBytes = 64 * 1024;
+
+/** A body that can be read again once it was read, as far as it is short. */
+function keepText(body: AsyncIterable<Uint8Array>): {
+  body: AsyncIterable<Uint8Array>;
+  text: () => string | undefined;
+} {
+  let chunks: Uint8Array[] | undefined = [];
+  let bytes = 0;
+  async function* keep() {
+    for await (const chunk of body) {
+      bytes += chunk.length;
+      if (bytes > keptMaxBytes) chunks = undefined;
+      chunks?.push(chunk);
+      yield chunk;
+    }
+  }
+  return { body: keep(), text: () => chunks && Buffer.concat(chunks).toString() };
 }
 
 // Connect refuses these with a bare status: say what would have been right.

@@ -6,6 +6,7 @@ import { createValidator } from "@bufbuild/protovalidate";
 import type { Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
 import { DroverError } from "@drover/domain/error";
+import { requestText, unknownFields } from "./unknown-field.ts";
 
 export interface FieldFault {
   /** Path as the contract spells it: task.retry.max_attempts */
@@ -32,19 +33,22 @@ export function createValidation(services: readonly DescService[]): Validation {
     }
     return result.violations.map((violation) => toFault(violation, schema, message));
   };
-  const check = (schema: DescMessage, message: Message): void => {
+  const check: Check = (schema, message, text) => {
     const found = faults(schema, message);
-    if (found.length > 0) throw invalid(found);
+    if (found.length > 0) throw invalid([...unknownFields(schema, text?.()), ...found]);
   };
   // The first check of a schema compiles its rules, some milliseconds that no caller should wait for.
   for (const method of services.flatMap((service) => service.methods)) faults(method.input, create(method.input));
   return { interceptor: createInterceptor(check), faults };
 }
 
-function createInterceptor(check: (schema: DescMessage, message: Message) => void): Interceptor {
+/** `text`: the request as it came, where that is JSON. */
+type Check = (schema: DescMessage, message: Message, text?: () => string | undefined) => void;
+
+function createInterceptor(check: Check): Interceptor {
   return (next) => (req) => {
     if (!req.stream) {
-      check(req.method.input, req.message);
+      check(req.method.input, req.message, req.contextValues.get(requestText));
       return next(req);
     }
     return next({ ...req, message: checkEach(req.message, (message) => check(req.method.input, message)) });
