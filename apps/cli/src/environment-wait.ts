@@ -42,7 +42,7 @@ export async function waitForEnvironment(context: Context, options: WaitForEnvir
   let reason = "";
   try {
     for (;;) {
-      const environment = await followEnvironment({
+      const seenLast = await followEnvironment({
         client,
         name,
         signal,
@@ -54,6 +54,9 @@ export async function waitForEnvironment(context: Context, options: WaitForEnvir
           return judge(seen) !== "going";
         },
       });
+      // A moment later it is gone back from: that is to be told of it, too.
+      const hasFailed = seenLast?.generation === awaited && judge(seenLast) === "failed";
+      const environment = hasFailed ? await lookBehind(context, seenLast, screen.show) : seenLast;
       const isNewer = environment !== undefined && environment.generation > awaited;
       const back = isNewer ? await findTakenBack(context, environment) : undefined;
       // One that is the awaited one again took back what came after it.
@@ -97,6 +100,29 @@ function sayGone({ output }: Context, { goal, name }: WaitForEnvironmentOptions,
     return { code: 0, environment: undefined };
   }
   throw new DroverError("conflict", `Environment "${name}" was deleted meanwhile.`, { hint: "drover env list" });
+}
+
+const turnMs = 5000;
+
+/** An environment that failed; where it says that it is to be taken back then, as it is a moment later. */
+async function lookBehind(
+  { client, signal }: Context,
+  failed: Environment,
+  show: (seen: Environment) => void,
+): Promise<Environment | undefined> {
+  const { name, generation, source } = failed;
+  if (generation < 2 || !/onFailure["']?\s*:\s*["']?rollback/.test(source)) return failed;
+  const patience = AbortSignal.timeout(turnMs);
+  const isNewer = (seen: Environment) => {
+    show(seen);
+    return seen.generation > generation;
+  };
+  try {
+    return await followEnvironment({ client, name, signal: AbortSignal.any([signal, patience]), onChange: isNewer });
+  } catch (error) {
+    if (patience.aborted && !signal.aborted) return failed;
+    throw error;
+  }
 }
 
 function sayTakenBack({ output }: Context, name: string, text: string): void {

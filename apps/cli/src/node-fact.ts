@@ -14,6 +14,7 @@ export function factRow([name, value]: [string, string]): [string, string] {
 }
 
 const capitals: Readonly<Record<string, string>> = {
+  api: "API",
   cpu: "CPU",
   gpu: "GPU",
   os: "OS",

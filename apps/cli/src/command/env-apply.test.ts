@@ -207,6 +207,25 @@ describe("drover env apply", () => {
     expect(ready.err).toMatch(/^Generation 4 of shop was applied meanwhile; waiting for that\.\nready after /);
   });
 
+  it("waits a moment for a generation that failed to be taken back, where it says that it is to be", async () => {
+    const source = `${good}#\n    update: { onFailure: rollback }\n`;
+    const failed = shop(FAILED, { source });
+    Object.assign(failed.services[0]?.instances[0] ?? {}, { generation: 3 });
+    let looks = 0;
+    const { drover, file } = setup({
+      ...applied(true),
+      async *watchEnvironment() {
+        looks += 1;
+        yield { environment: failed };
+        if (looks > 1) yield { environment: shop(STARTING, { generation: 4, source }) };
+      },
+      listGenerations: () => ({ generations: [{ generation: 4, copyOf: 2, actor: "roll-out" }] }),
+    });
+    const { code, err } = await drover("env", "apply", file(good), "--wait");
+    expect(code).toBe(1);
+    expect(err).toContain("generation 3 failed (redis: It ended with exit code 1) and was taken back");
+  });
+
   it("ends where only what is not required has no node, and says which node refuses it", async () => {
     const page = (required: boolean) => {
       const environment = shop(RUNNING, { state: EnvironmentState.CONVERGING });
