@@ -23,19 +23,15 @@ export function readEnvironment({ text, json }: EnvironmentSource): EnvironmentR
   const report = createReport(text === undefined ? undefined : createLines(text));
   const document = text === undefined ? readObject(json ?? null, report) : readText(text, report, "an environment");
   const kind = document && fieldOf(document, "drover");
-  if (kind !== undefined && isWorkflow(kind.json)) {
-    report.add(kind, `Expected an environment, got a workflow (${String(kind.json)}).`, { hint: otherHint });
+  // What every line of it is wrong for has but one cause.
+  if (typeof kind?.json === "string" && kind.json.startsWith("workflow/")) {
+    report.add(kind, `Expected an environment, got a workflow (${kind.json}).`, { hint: otherHint });
     return { faults: report.faults };
   }
   const declaration = document && compileEnvironment(document, report);
   const { faults, warnings } = report;
   if (declaration !== undefined && faults.length === 0) return { declaration, warnings };
   return { faults: faults.length > 0 ? faults : [unexplained] };
-}
-
-/** What every line of it is wrong for has but one cause. */
-function isWorkflow(kind: Json): boolean {
-  return typeof kind === "string" && kind.startsWith("workflow/");
 }
 
 const otherHint = 'Check it with "drover workflow validate".';

@@ -11,8 +11,8 @@ export function recogniseFormat(document: Value, report: Report): WorkflowFormat
     return undefined;
   }
   const kind = fields.get("drover")?.value;
-  if (kind !== undefined && String(kind.json).startsWith("environment/")) {
-    report.add(kind, `Expected a workflow, got an environment (${String(kind.json)}).`, { hint: otherHint });
+  if (typeof kind?.json === "string" && kind.json.startsWith("environment/")) {
+    report.add(kind, `Expected a workflow, got an environment (${kind.json}).`, { hint: otherHint });
     return undefined;
   }
   if (fields.has("drover")) return "drover";

@@ -232,7 +232,12 @@ describe("drover env apply", () => {
       const rejections = [{ node: "n1", code: "gpu_taken", message: "Its GPU is taken." }];
       const unplaced = { number: 1, state: PENDING, message: "Waits for a node that can run it.", rejections };
       environment.services[1] = create(ServiceSchema, {
-        ...{ name: "page", image: "page:1", state: PENDING, replicas: 1, required, instances: [unplaced] },
+        name: "page",
+        image: "page:1",
+        state: PENDING,
+        replicas: 1,
+        required,
+        instances: [unplaced],
       });
       return environment;
     };
