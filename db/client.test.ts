@@ -156,6 +156,34 @@ describe("openDatabase", () => {
     },
   );
 
+  it("goes on soon where the loss came before a statement was on its way", async () => {
+    const real = new URL(house.url);
+    const clients = new Set<Socket>();
+    const proxy = createServer((from) => {
+      const server = connect(Number(real.port), real.hostname);
+      clients.add(from.on("error", () => {}));
+      from.pipe(server.on("error", () => {})).pipe(from);
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void proxy.close());
+    const url = new URL(house.url);
+    url.port = String((proxy.address() as AddressInfo).port);
+    const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+    // How many turns of the loop the news of a loss takes is nobody's business: a statement comes in each of them.
+    for (let turns = 0; turns < 8; turns += 1) {
+      const db = openDatabase({ url: url.href, maxConnections: 1 });
+      onTestFinished(() => db.close({ timeoutSeconds: 1 }));
+      await db.run(sql`select 1`);
+      for (const client of clients) client.destroy();
+      clients.clear();
+      for (let left = turns; left > 0; left -= 1) await turn();
+      const answer = () => db.run(sql`select 1 as one`).catch((error: unknown) => error);
+      const first = answer();
+      await expect.poll(answer, { timeout: 3000 }).toEqual([{ one: 1 }]);
+      await first;
+    }
+  });
+
   it("says unavailable where nobody listens", async () => {
     const nowhere = new URL(house.url);
     nowhere.port = "1";

@@ -65,10 +65,11 @@ export function openDatabase({
   let client = connect();
   /**
    * A connection that was lost with a statement half written never comes back: the driver appends its greeting to what
-   * it has kept and waits for a timer that it has cleared. The pool is replaced; what others run on it may end.
+   * it has kept, and waits for a timer that it has cleared, or is hung up on by a server that understands none of it.
+   * The pool is replaced; what others run on it may end.
    */
   const replaceAfter = (used: postgres.Sql, error: unknown) => {
-    if (errorCode(error) !== "CONNECT_TIMEOUT" || used !== client || isClosed) return;
+    if (!brokenWrites.has(errorCode(error) ?? "") || used !== client || isClosed) return;
     client = connect();
     used.end({ timeout: 60 }).catch(() => {});
   };
@@ -109,6 +110,9 @@ async function answered<T>(answer: Promise<T>, withinMs: number): Promise<T> {
     clearTimeout(timer);
   }
 }
+
+/** Faults after which a connection of the driver may be of no use for good. */
+const brokenWrites = new Set(["CONNECT_TIMEOUT", "CONNECTION_CLOSED", "ECONNRESET"]);
 
 const dialect = new PgDialect();
 
