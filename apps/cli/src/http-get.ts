@@ -1,4 +1,3 @@
-import { deadlineAfter } from "@drover/daemon/deadline";
 import { get as httpGet } from "node:http";
 import { get as httpsGet } from "node:https";
 
@@ -18,7 +17,7 @@ export function getPage({
   isOurs = false,
 }: HttpGetOptions): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const options = { signal: AbortSignal.any([signal, deadlineAfter(timeoutMs)]), agent: false };
+    const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]), agent: false };
     const request = url.startsWith("https:")
       ? httpsGet(url, { ...options, rejectUnauthorized: !isOurs })
       : httpGet(url, options);

@@ -1,4 +1,3 @@
-import { deadlineAfter } from "@drover/daemon/deadline";
 import { DroverError } from "@drover/domain/error";
 import { commands } from "./catalog.ts";
 import { createApiClient, parseAddress } from "./client.ts";
@@ -41,7 +40,7 @@ async function runCommand(
   const address = parseAddress(globals.address ?? setting("DROVER_ADDRESS") ?? "");
   const namespace = globals.namespace ?? setting("DROVER_NAMESPACE") ?? "";
   const deadlineMs = globals.deadline;
-  const deadline = deadlineMs === undefined ? undefined : deadlineAfter(deadlineMs);
+  const deadline = deadlineMs === undefined ? undefined : AbortSignal.timeout(Math.min(deadlineMs, longestTimerMs));
   const signal = deadline === undefined ? stop : AbortSignal.any([stop, deadline]);
   const client = createApiClient({
     connect,
@@ -74,3 +73,6 @@ function deadlineFault(deadlineMs: number | undefined): DroverError {
     hint: "the same with a longer --deadline",
   });
 }
+
+// Node fires a timer beyond 31 bits after 1 ms instead of waiting for it.
+const longestTimerMs = 2 ** 31 - 1;
