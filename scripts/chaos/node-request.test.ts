@@ -194,7 +194,7 @@ describe.skipIf(engine.missing !== undefined)(`what is asked of nodes ${engine.m
     });
     expect(await fault({ ...replica, replica: 7 })).toMatchObject({
       code: Code.NotFound,
-      message: expect.stringContaining("no such replica"),
+      message: expect.stringContaining("it has no replica 7"),
     });
     expect(await fault({ ...replica, service: "nobody" })).toMatchObject({ code: Code.NotFound });
     expect(await fault({ ...replica, environment: "nowhere" })).toMatchObject({ code: Code.NotFound });

@@ -163,7 +163,8 @@ function faceOf(rows: readonly { replica_id: string | null; holder_id: number | 
 }
 
 function missing({ environment, service, replica }: LogRequest, reasons: readonly string[]): DroverError {
-  const why = reasons.length === 0 ? `it has no replica ${replica}` : [...new Set(reasons)].join("; ");
+  const none = replica === undefined ? "it has no replicas" : `it has no replica ${replica}`;
+  const why = reasons.length === 0 ? none : [...new Set(reasons)].join("; ");
   return new DroverError("not_found", `Service "${service}" of "${environment}" has no container: ${why}.`);
 }
 
