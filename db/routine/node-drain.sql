@@ -1,4 +1,4 @@
--- Nothing new for a node; what runs there goes on, and what was only placed there is placed elsewhere (place.sql). A
+-- Nothing new for a node; what runs there goes on, and what was only placed there is placed elsewhere (move.sql). A
 -- further call changes the reason only. False: there is no such node.
 create or replace function drover.cordon_node(p_holder_id integer, p_reason text, p_actor text) returns boolean
 language plpgsql
