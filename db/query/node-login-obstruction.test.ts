@@ -2,8 +2,9 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { type Database, openDatabase } from "../client.ts";
 import { createTestDatabase, type TestDatabase } from "../testing.ts";
+import { sweep } from "./control.ts";
 import { findNode } from "./node.ts";
-import { dropNodeRole, endObstructingSessions, ensureNodeLogin, removeNode } from "./node-login.ts";
+import { dropNodeRole, ensureNodeLogin, removeNode } from "./node-login.ts";
 import { lockPlacing } from "./placement.ts";
 
 let house: TestDatabase;
@@ -31,14 +32,20 @@ const open = () => {
   onTestFinished(() => evil.close({ timeoutSeconds: 1 }));
   return evil;
 };
+const endObstructing = async (seconds: number) => {
+  const [row] = await db.run<{ names: string[] }>(sql`select drover.end_obstructing_sessions(${seconds}) as names`);
+  return row?.names;
+};
 const mayPlace = () => db.transaction(lockPlacing);
 
 it("a node's session that holds the lock of placing is ended, and placing goes on", async () => {
   const evil = open();
   await evil.run(sql`select pg_advisory_lock(1146244950, 3)`);
   expect(await mayPlace()).toBe(false);
-  expect(await endObstructingSessions(db)).toEqual(["evil"]);
+  await sweep(db);
   await expect.poll(mayPlace).toBe(true);
+  const told = sql`select data from drover.event where kind = 'node.sessions_ended'`;
+  expect(await db.run(told)).toEqual([{ data: { name: "evil" } }]);
 });
 
 it("a node's session that leaves a transaction open is ended, when that takes long", async () => {
@@ -53,8 +60,8 @@ it("a node's session that leaves a transaction open is ended, when that takes lo
   });
   const outcome = transaction.catch((error: unknown) => error);
   await begun.promise;
-  expect(await endObstructingSessions(db, 3600)).toEqual([]);
-  expect(await endObstructingSessions(db, 0)).toEqual(["evil"]);
+  expect(await endObstructing(3600)).toEqual([]);
+  expect(await endObstructing(0)).toEqual(["evil"]);
   left.resolve();
   expect(await outcome).toMatchObject({ reason: "unavailable" });
 });
@@ -64,7 +71,7 @@ it("a node's session that only waits, and transactions of others, are left alone
   await good.run(sql`select 1`);
   await db.transaction(async (tx) => {
     await tx.run(sql`select pg_advisory_xact_lock(1146244950, 3)`);
-    expect(await endObstructingSessions(db, 0)).toEqual([]);
+    expect(await endObstructing(0)).toEqual([]);
   });
   expect(await good.run(sql`select 2 as two`)).toEqual([{ two: 2 }]);
 });

@@ -54,12 +54,6 @@ export async function barNode(db: Executor, holderId: number): Promise<void> {
   await db.run(sql`select drover.bar_node(${holderId})`);
 }
 
-/** Ends sessions of nodes that hold up everybody: idle with a lock of ours, or in a transaction for so long. Their names. */
-export async function endObstructingSessions(db: Executor, seconds = 30): Promise<string[]> {
-  const [row] = await db.run<{ names: string[] }>(sql`select drover.end_obstructing_sessions(${seconds}) as names`);
-  return row?.names ?? [];
-}
-
 /** Drops the role of a node that has no login any more. */
 export async function dropNodeRole(db: Executor, holderId: number): Promise<void> {
   await db.run(sql`select drover.drop_node_role(${holderId})`);

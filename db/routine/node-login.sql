@@ -114,7 +114,7 @@ end $$;
 
 -- Ends sessions of nodes that stand in everybody's way: PostgreSQL gives advisory locks to every login, and lets anyone
 -- leave a transaction open. An agent does neither: it sends single statements, none of which takes long. Answers with
--- the names of the nodes.
+-- the names of the nodes, which events tell as well.
 create or replace function drover.end_obstructing_sessions(p_seconds double precision) returns text[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -124,16 +124,18 @@ declare
   names text[] := '{}';
 begin
   for found_node in
-    select h.id, h.name
+    select h.id, h.name, h.namespace_id
       from pg_stat_activity a join drover.holder h on h.login = a.usename and h.kind = 'node'
      where a.datname = current_database()
        and (a.xact_start < clock_timestamp() - p_seconds * interval '1 second'
          or a.state = 'idle' and exists (
               select from pg_locks l where l.pid = a.pid and l.locktype = 'advisory' and l.classid between 1146244950 and 1146244959))
-     group by h.id, h.name
+     group by h.id
   loop
     perform drover.end_node_sessions(found_node.id);
     names := names || found_node.name;
+    insert into drover.event (id, namespace_id, kind, actor, data)
+    values (drover.next_id(), found_node.namespace_id, 'node.sessions_ended', 'sweep', json_build_object('name', found_node.name));
   end loop;
   return names;
 end $$;

@@ -1,5 +1,6 @@
 -- What any API replica does every few seconds, one at a time: counts live holders, declares silent ones lost,
--- takes back their leases and those past their deadline, promotes what is due, sums up the events.
+-- takes back their leases and those past their deadline, promotes what is due, sums up the events; and ends sessions of
+-- nodes that stand in the way.
 -- Returns null where another replica is at it.
 drop function if exists drover.sweep();
 create or replace function drover.sweep(p_server_started_at timestamptz default pg_postmaster_start_time()) returns json
@@ -16,6 +17,8 @@ declare
   -- Everyone has had the time to report since the last outage.
   is_settled boolean;
 begin
+  -- First, and whoever has the lock: it may be one of those.
+  perform drover.end_obstructing_sessions(30);
   if not pg_try_advisory_xact_lock(1146244950, 2) then
     return null;
   end if;

@@ -1,4 +1,4 @@
-import type { Log } from "@drover/daemon/log";
+import { urlPasswords } from "@drover/daemon/redact";
 import { isPasswordRefused, tryLogin } from "@drover/db/node/login";
 import { type LoginOptions, openLogin } from "./login.ts";
 
@@ -20,16 +20,16 @@ export function fixedLogin(url: string): HeldLogin {
 }
 
 /** The login in a node's file, whose password is replaced at the start and while the agent runs. */
-export async function holdLogin(options: LoginOptions & { log: Log }): Promise<HeldLogin> {
+export async function holdLogin(options: LoginOptions): Promise<HeldLogin> {
   let url = await openLogin(options);
   const start = url;
-  if (passwordOf(url) === undefined) return fixedLogin(url);
+  if (passwordIn(url) === undefined) return fixedLogin(url);
   let renewal: Promise<void> = Promise.resolve();
   return {
     url: start,
     async password() {
       await renewal;
-      return passwordOf(url) ?? "";
+      return passwordIn(url) ?? "";
     },
     renew() {
       renewal = openLogin(options).then(
@@ -45,8 +45,5 @@ export async function holdLogin(options: LoginOptions & { log: Log }): Promise<H
   };
 }
 
-/** Cut as text: a URL of Postgres may name several hosts. */
-function passwordOf(url: string): string | undefined {
-  const written = /^[a-z]+:\/\/[^:@/?#]+:([^@/?#]*)@/i.exec(url)?.[1];
-  return written === undefined ? undefined : decodeURIComponent(written);
-}
+/** As the server is told it, not as URLs write it. */
+const passwordIn = (url: string) => urlPasswords(url).at(-1);

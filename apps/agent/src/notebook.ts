@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "@drover/daemon/log";
+import { redactText } from "@drover/daemon/redact";
 
 /** What an agent has to know before the database answers. */
 export interface Notes {
@@ -20,10 +21,7 @@ export interface Notebook {
 
 /** A file of the folder, one for each login and database: two agents may share a folder. */
 export function openNotebook({ folder, url, log }: { folder: string; url: string; log: Log }): Notebook {
-  const file = join(
-    folder,
-    `.agent-${createHash("sha256").update(withoutPassword(url)).digest("hex").slice(0, 12)}.json`,
-  );
+  const file = join(folder, `.agent-${createHash("sha256").update(redactText(url)).digest("hex").slice(0, 12)}.json`);
   let notes = read(file);
   return {
     get notes() {
@@ -57,9 +55,4 @@ function read(file: string): Notes {
   } catch {
     return {}; // None yet, or a broken one: it is told anew.
   }
-}
-
-/** Cut as text: a URL of Postgres may name several hosts. */
-function withoutPassword(url: string): string {
-  return url.replace(/^([a-z]+:\/\/[^:@/?#]+):[^@/?#]*@/i, "$1@");
 }

@@ -1,11 +1,11 @@
 import { isAbsolute, normalize } from "node:path";
 import type { Execution, Resources } from "@drover/domain/execution";
+import { isImage } from "@drover/domain/image-name";
 import { outputPath } from "./output.ts";
 
 /** Where a task works inside its container unless it says otherwise. */
 export const defaultWorkDir = "/workspace";
 
-const imageReference = /^[a-z0-9]+(?:(?:\.|_{1,2}|-+|\/|:)[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/i;
 const reservedRoots = ["/", "/proc", "/sys", "/dev", "/etc", "/bin", "/sbin", "/lib", "/lib64", "/usr"];
 
 /** Says what is wrong with an execution as a sentence, or nothing. */
@@ -63,7 +63,7 @@ function containerFault(execution: Execution, workDir: string): string | undefin
   const { image, mounts = [] } = execution;
   if (image === undefined)
     return "execution.image: expected the name of an image, got none, and this node has no default image.";
-  if (image.length > 512 || !imageReference.test(image)) {
+  if (!isImage(image)) {
     return `execution.image: expected a reference such as registry/name:tag, got ${JSON.stringify(image)}.`;
   }
   const targets = new Set<string>();

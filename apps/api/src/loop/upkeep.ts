@@ -2,7 +2,6 @@ import { createLoop } from "@drover/daemon/loop";
 import type { Log } from "@drover/daemon/log";
 import type { Service } from "@drover/daemon/service";
 import { promote, sweep, type SweepReport, turnPartitions } from "@drover/db/query/control";
-import { endObstructingSessions } from "@drover/db/query/node-login";
 import type { Deps } from "../operation/context.ts";
 
 export interface LoopOptions {
@@ -38,16 +37,6 @@ export function createLoops({
         // The replicas of lost nodes are to be placed anew.
         if (report.lost > 0) deps.waker.wake("place");
         if (report.lost + report.taken > 0) log.warn(report, "took back what silent holders held");
-      },
-    }),
-    createLoop({
-      name: "obstruction",
-      intervalMs: 10_000,
-      log,
-      async run() {
-        const nodes = await endObstructingSessions(deps.db);
-        if (nodes.length > 0)
-          log.warn({ nodes }, "ended sessions of nodes that held up everybody; look at those hosts");
       },
     }),
     createLoop({
