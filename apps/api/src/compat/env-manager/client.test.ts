@@ -1,15 +1,8 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { NodeReply, NodeRequest } from "@drover/db/node/replica";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { runPythonClient, whyNoPythonClient } from "../../testing-python.ts";
 import { createEnvManagerBench, type EnvManagerBench } from "./testing.ts";
-
-const run = promisify(execFile);
-const python = "/usr/bin/python3";
-const protoFolder = join(import.meta.dirname, "../../../../../proto");
 
 let bench: EnvManagerBench;
 
@@ -41,72 +34,43 @@ function answer({ kind, spec }: NodeRequest): NodeReply[] {
 }
 
 it("serves Python clients as they are", { timeout: 60_000 }, async ({ skip }) => {
-  const lack = await findLack();
-  if (lack !== undefined) {
-    if (process.env["CI"] === "true") throw new Error(`Expected grpcio in CI: ${lack}`);
-    skip(lack);
-  }
-  const stubs = await mkdtemp(join(tmpdir(), "drover-env-manager-"));
-  try {
-    await run("protoc", [
-      `--proto_path=${protoFolder}`,
-      `--python_out=${stubs}`,
-      `--grpc_python_out=${stubs}`,
-      "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin",
-      "env_manager/v1/env_manager.proto",
-    ]);
-    const script = join(import.meta.dirname, "client.py");
-    const { stdout } = await run(python, [script, await bench.serve(), stubs]);
-    const said = JSON.parse(stdout) as { started: { updates: unknown[]; end: string } };
-    expect(said.started.end).toBe("OK");
-    expect(said.started.updates.slice(0, 2)).toEqual([
-      ["redis", "starting", 0],
-      ["redb", "starting", 0],
-    ]);
-    expect(said.started.updates.slice(-2)).toEqual(
-      expect.arrayContaining([
-        ["redis", "running", 100],
-        ["redb", "running", 100],
-      ]),
-    );
-    expect(said).toMatchObject({
-      status: { redis: "running", redb: "running", kafka: "stopped", "infermesh-router": "stopped" },
-      one: ["redis", "running", [6379], { redis: "healthy" }, 1_767_323_045],
-      health: [
-        ["redis", true, "PONG"],
-        ["redis", true, "PONG"],
-      ],
-      room: [true, 4, 0, 64],
-      task: [true, "", ["class", "latency_ms", "metadata"], true],
-      pulls: [["redis:7-alpine", "complete", 100]],
-      logs: [["stdout", "Ready", 1_767_323_045]],
-      unnamed: "INVALID_ARGUMENT",
-      restarted: [true, false, "service nobody not found"],
-      stopped: [true, { all: "stopped" }],
-      unknown: ["NOT_FOUND", expect.stringContaining("service nobody not found")],
-      failed: {
-        end: "FAILED_PRECONDITION",
-        details: expect.stringContaining("prometheus: There is no such image."),
-        updates: expect.arrayContaining([["prometheus", "failed", 100]]),
-      },
-    });
-  } finally {
-    await rm(stubs, { recursive: true });
-  }
+  const lack = await whyNoPythonClient();
+  if (lack !== undefined) skip(lack);
+  const said = (await runPythonClient({
+    script: join(import.meta.dirname, "client.py"),
+    contract: "env_manager/v1/env_manager.proto",
+    address: await bench.serve(),
+  })) as { started: { updates: unknown[]; end: string } };
+  expect(said.started.end).toBe("OK");
+  expect(said.started.updates.slice(0, 2)).toEqual([
+    ["redis", "starting", 0],
+    ["redb", "starting", 0],
+  ]);
+  expect(said.started.updates.slice(-2)).toEqual(
+    expect.arrayContaining([
+      ["redis", "running", 100],
+      ["redb", "running", 100],
+    ]),
+  );
+  expect(said).toMatchObject({
+    status: { redis: "running", redb: "running", kafka: "stopped", "infermesh-router": "stopped" },
+    one: ["redis", "running", [6379], { redis: "healthy" }, 1_767_323_045],
+    health: [
+      ["redis", true, "PONG"],
+      ["redis", true, "PONG"],
+    ],
+    room: [true, 4, 0, 64],
+    task: [true, "", ["class", "latency_ms", "metadata"], true],
+    pulls: [["redis:7-alpine", "complete", 100]],
+    logs: [["stdout", "Ready", 1_767_323_045]],
+    unnamed: "INVALID_ARGUMENT",
+    restarted: [true, false, "service nobody not found"],
+    stopped: [true, { all: "stopped" }],
+    unknown: ["NOT_FOUND", expect.stringContaining("service nobody not found")],
+    failed: {
+      end: "FAILED_PRECONDITION",
+      details: expect.stringContaining("prometheus: There is no such image."),
+      updates: expect.arrayContaining([["prometheus", "failed", 100]]),
+    },
+  });
 });
-
-async function findLack(): Promise<string | undefined> {
-  const needs = [
-    [python, ["-c", "import grpc"], "python3-grpcio"],
-    ["protoc", ["--version"], "protobuf-compiler"],
-    ["test", ["-x", "/usr/bin/grpc_python_plugin"], "protobuf-compiler-grpc"],
-  ] as const;
-  for (const [command, args, name] of needs) {
-    try {
-      await run(command, [...args]);
-    } catch {
-      return `Debian's package ${name} is not installed.`;
-    }
-  }
-  return undefined;
-}

@@ -1,15 +1,8 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { runPythonClient, whyNoPythonClient } from "../../testing-python.ts";
 import { createOrchestratorBench, type OrchestratorBench } from "./testing.ts";
-
-const run = promisify(execFile);
-const python = "/usr/bin/python3";
-const protoFolder = join(import.meta.dirname, "../../../../../proto");
 
 let bench: OrchestratorBench;
 
@@ -22,11 +15,8 @@ it(
   "serves Python clients as they are: str() values, reads of a second, polling at once",
   { timeout: 60_000 },
   async ({ skip }) => {
-    const lack = await findLack();
-    if (lack !== undefined) {
-      if (process.env["CI"] === "true") throw new Error(`Expected grpcio in CI: ${lack}`);
-      skip(lack);
-    }
+    const lack = await whyNoPythonClient();
+    if (lack !== undefined) skip(lack);
     await bench.startAdvance();
     // Longer than the client waits for one message.
     await bench.startWorker({
@@ -38,63 +28,37 @@ it(
           signal.addEventListener("abort", () => clearTimeout(timer));
         }),
     });
-    const stubs = await mkdtemp(join(tmpdir(), "drover-orchestrator-"));
-    try {
-      await run("protoc", [
-        `--proto_path=${protoFolder}`,
-        `--python_out=${stubs}`,
-        `--grpc_python_out=${stubs}`,
-        "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin",
-        "orchestrator/v1/orchestrator.proto",
-      ]);
-      const script = join(import.meta.dirname, "client.py");
-      const { stdout } = await run(python, [script, await bench.serve(), stubs]);
-      const answer = JSON.parse(stdout) as { events: string[] };
-      const config = { layers: [1, 2.5, null], shuffle: true, name: "it's" };
-      const done = ["completed", true, true];
-      expect(answer).toMatchObject({
-        health: [true, "0.1.0", { orchestrator: "healthy", grpc_server: "healthy" }],
-        submitted: [0, 1, 2].map((n) => ({ success: true, task_id: `episode-${n}`, error: "" })),
-        early: true,
-        results: { "episode-0": done, "episode-1": done, "episode-2": done },
-        data: { task_type: "episode", tenant: "gepa", config, extras_json: config, n: 1 },
-        nothing: [true, { status: "failed", error: "payload.execution section is required" }],
-        unknown: ["NOT_FOUND", "task not found"],
-        workflow: {
-          refused: [
-            false,
-            "workflow name is required; workflow requires at least one node; workflow requires at least one edge to express flow",
-          ],
-          created: [true, "pair", ""],
-          again: true,
-          first: "pending",
-          steps: ["draft", "polish"],
-          last: ["completed", 2, 2, { polish: '{"said":"polish it"}' }, ""],
-          task: { status: "completed", result: { said: "draft it", workflow_id: "pair" } },
-          unknown: ["NOT_FOUND", "run not found"],
-        },
-        metrics: ["env_queue_depth", "tasks_pending"],
-      });
-      expect(answer.events[0]).toBe("task_submitted episode-0");
-      expect(answer.events).toContain("task_submitted nothing");
-    } finally {
-      await rm(stubs, { recursive: true });
-    }
+    const answer = (await runPythonClient({
+      script: join(import.meta.dirname, "client.py"),
+      contract: "orchestrator/v1/orchestrator.proto",
+      address: await bench.serve(),
+    })) as { events: string[] };
+    const config = { layers: [1, 2.5, null], shuffle: true, name: "it's" };
+    const done = ["completed", true, true];
+    expect(answer).toMatchObject({
+      health: [true, "0.1.0", { orchestrator: "healthy", grpc_server: "healthy" }],
+      submitted: [0, 1, 2].map((n) => ({ success: true, task_id: `episode-${n}`, error: "" })),
+      early: true,
+      results: { "episode-0": done, "episode-1": done, "episode-2": done },
+      data: { task_type: "episode", tenant: "gepa", config, extras_json: config, n: 1 },
+      nothing: [true, { status: "failed", error: "payload.execution section is required" }],
+      unknown: ["NOT_FOUND", "task not found"],
+      workflow: {
+        refused: [
+          false,
+          "workflow name is required; workflow requires at least one node; workflow requires at least one edge to express flow",
+        ],
+        created: [true, "pair", ""],
+        again: true,
+        first: "pending",
+        steps: ["draft", "polish"],
+        last: ["completed", 2, 2, { polish: '{"said":"polish it"}' }, ""],
+        task: { status: "completed", result: { said: "draft it", workflow_id: "pair" } },
+        unknown: ["NOT_FOUND", "run not found"],
+      },
+      metrics: ["env_queue_depth", "tasks_pending"],
+    });
+    expect(answer.events[0]).toBe("task_submitted episode-0");
+    expect(answer.events).toContain("task_submitted nothing");
   },
 );
-
-async function findLack(): Promise<string | undefined> {
-  const needs = [
-    [python, ["-c", "import grpc"], "python3-grpcio"],
-    ["protoc", ["--version"], "protobuf-compiler"],
-    ["test", ["-x", "/usr/bin/grpc_python_plugin"], "protobuf-compiler-grpc"],
-  ] as const;
-  for (const [command, args, name] of needs) {
-    try {
-      await run(command, [...args]);
-    } catch {
-      return `Debian's package ${name} is not installed.`;
-    }
-  }
-  return undefined;
-}
