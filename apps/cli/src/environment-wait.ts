@@ -1,3 +1,4 @@
+import { readEnvironment } from "@drover/environment/read-environment";
 import { DroverError } from "@drover/domain/error";
 import type { Environment, Service } from "@drover/proto/drover/environment";
 import type { Context } from "./command.ts";
@@ -111,7 +112,7 @@ async function lookBehind(
   show: (seen: Environment) => void,
 ): Promise<Environment | undefined> {
   const { name, generation, source } = failed;
-  if (generation < 2 || !/onFailure["']?\s*:\s*["']?rollback/.test(source)) return failed;
+  if (generation < 2 || !mayGoBack(source)) return failed;
   const patience = AbortSignal.timeout(turnMs);
   const isNewer = (seen: Environment) => {
     show(seen);
@@ -123,6 +124,11 @@ async function lookBehind(
     if (patience.aborted && !signal.aborted) return failed;
     throw error;
   }
+}
+
+function mayGoBack(source: string): boolean {
+  const reading = readEnvironment({ text: source });
+  return "declaration" in reading && reading.declaration.services.some(({ update }) => update.onFailure === "rollback");
 }
 
 function sayTakenBack({ output }: Context, name: string, text: string): void {

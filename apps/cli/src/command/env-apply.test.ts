@@ -208,7 +208,7 @@ describe("drover env apply", () => {
   });
 
   it("waits a moment for a generation that failed to be taken back, where it says that it is to be", async () => {
-    const source = `${good}#\n    update: { onFailure: rollback }\n`;
+    const source = good.replace("image: redis:7", "image: redis:7, update: { onFailure: rollback }");
     const failed = shop(FAILED, { source });
     Object.assign(failed.services[0]?.instances[0] ?? {}, { generation: 3 });
     let looks = 0;
